@@ -1,0 +1,227 @@
+"""What callers ask of a shard. A command is a list ``[Op, ...]``: it travels as MessagePack.
+
+Lists rather than objects: half of a batch's time would go into building objects that live for
+a microsecond. The functions here are the only places that lay them out; handlers take them apart
+in the same order. Every reply begins with an ``Outcome``.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+from engine.record import Extra, Line
+
+Command: TypeAlias = list[Any]
+Reply: TypeAlias = list[Any]
+
+
+class Op(IntEnum):
+    """The commands. Wire format: append, never renumber."""
+
+    RESERVE = 1
+    CONFIRM = 2
+    RELEASE = 3
+    EXTEND = 4
+    EXPIRE = 5
+    FULFIL = 6
+    CANCEL = 7
+    READ = 8
+    TAKE = 9
+    SEAL = 10
+    DROP = 11
+    ASK = 12
+    TELL = 13
+    SETTLE = 14
+    ADJUST = 15
+    REFERENCE = 16
+    DEFINE_SKU = 17
+    READ_SKU = 18
+    DEFINE_NODE = 19
+    READ_NETWORK = 20
+    TAKE_NETWORK = 21
+    STOCK = 22
+    VIEW = 23
+    HINT = 24
+    TIDY = 25
+
+
+#: Commands that finish what was begun: they go before new reservations when load is shed.
+FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
+                       Op.SETTLE, Op.ASK})  # fmt: skip
+
+
+def reserve(
+    key: str, digest: bytes, lines: Sequence[Line], hold_ms: int, extra: Extra | None = None
+) -> Command:
+    """Hold units. ``lines``: ``[sku, node or None, units]``, one for each (sku, node).
+
+    All lines lie on this shard. ``extra`` as in ``record``. → OK or REPEATED with the record.
+    """
+    return [Op.RESERVE, key, digest, lines, hold_ms, extra]
+
+
+def confirm(key: str) -> Command:
+    """Payment has come. → OK with the record, NOT_HELD, or ELSEWHERE after a late payment."""
+    return [Op.CONFIRM, key]
+
+
+def release(key: str) -> Command:
+    """Give a hold back. → OK with the record."""
+    return [Op.RELEASE, key]
+
+
+def extend(key: str, hold_ms: int) -> Command:
+    """Hold until the later of what was said and now + ``hold_ms``. → OK with the record."""
+    return [Op.EXTEND, key, hold_ms]
+
+
+def expire(keys: Sequence[str]) -> Command:
+    """End holds and ask after pieces whose time has come; by the owner itself. → OK, how many."""
+    return [Op.EXPIRE, keys]
+
+
+def fulfil(
+    key: str,
+    reference: str,
+    digest: bytes,
+    lines: Sequence[Sequence[Any]] | None,
+    *,
+    over_shards: bool = False,
+) -> Command:
+    """Units leave. ``lines``: ``[sku, node, units]``; None: all that is left.
+
+    ``over_shards``: a coordinator has seen that the other shards have their units on hand.
+    → OK with the record, NOT_CONFIRMED, EXCEEDS_COMMITTED, SHORT, or ELSEWHERE.
+    """
+    return [Op.FULFIL, key, reference, digest, lines, over_shards]
+
+
+def cancel(key: str) -> Command:
+    """Take back a confirmed reservation. → OK with the record."""
+    return [Op.CANCEL, key]
+
+
+def read(key: str) -> Command:
+    """A reservation as it stands. → OK with the record, or UNKNOWN_RESERVATION."""
+    return [Op.READ, key]
+
+
+def take(
+    reservation: str,
+    nonce: bytes,
+    home: int,
+    lines: Sequence[Line],
+    extra: Extra | None,
+    ends: bytes | None = None,
+) -> Command:
+    """Set a piece's units aside for ``home`` to decide about; ``ends``: nonce of one it follows.
+
+    → OK with the record, SHORT, CONTENDED, or IN_PROGRESS.
+    """
+    return [Op.TAKE, reservation, nonce, home, lines, extra, ends]
+
+
+def seal(
+    key: str,
+    nonce: bytes,
+    digest: bytes,
+    lines: Sequence[Line],
+    pieces: Sequence[int],
+    hold_ms: int,
+    extra: Extra | None = None,
+    *,
+    late: bool = False,
+    dry: bool = False,
+) -> Command:
+    """The one commit point of a reservation over several shards, at its home.
+
+    ``lines`` are all of them, in answer order; those of other shards carry the backings that
+    their pieces took. ``late``: a payment after expiry. ``dry``: only say what is short here.
+    → OK or REPEATED with the record, KEY_REUSED, ABORTED, SHORT.
+    """
+    return [Op.SEAL, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry]
+
+
+def drop(reservation: str, nonce: bytes) -> Command:
+    """Give a taken piece back; ignored if the nonce is another. → OK."""
+    return [Op.DROP, reservation, nonce]
+
+
+def ask(key: str, nonce: bytes) -> Command:
+    """A piece asks home. → OK, a ``Status``, and expires_at_ms where it is held."""
+    return [Op.ASK, key, nonce]
+
+
+def tell(reservation: str, nonce: bytes, status: int, expires_at_ms: int, shipped: Any) -> Command:
+    """Home's news for a piece. → OK, also when the piece has gone."""
+    return [Op.TELL, reservation, nonce, status, expires_at_ms, shipped]
+
+
+def settle(key: str, shard: int, message: Any) -> Command:
+    """A shard has acknowledged what home owed it. → OK."""
+    return [Op.SETTLE, key, shard, message]
+
+
+def adjust(reference: str, number: int, digest: bytes, rows: Sequence[Sequence[Any]]) -> Command:
+    """A slice of an adjustment. ``rows``: ``[sku, node, delta, on_hand, safety_stock, reason]``.
+
+    → OK or REPEATED, then for each row a position, or ``[Outcome, sku, node]`` where refused.
+    """
+    return [Op.ADJUST, reference, number, digest, rows]
+
+
+def reference(name: str, digest: bytes) -> Command:
+    """Remember an adjustment's reference; at ``net``. → OK, REPEATED or KEY_REUSED."""
+    return [Op.REFERENCE, name, digest]
+
+
+def define_sku(sku: str, members: Sequence[Any]) -> Command:
+    """``members``: name, weight_grams, category. → OK."""
+    return [Op.DEFINE_SKU, sku, members]
+
+
+def read_sku(sku: str) -> Command:
+    """→ OK with the members, or UNKNOWN_SKU."""
+    return [Op.READ_SKU, sku]
+
+
+def define_node(node: str, members: dict[str, Any]) -> Command:
+    """At ``net``. → OK with the network version that has it."""
+    return [Op.DEFINE_NODE, node, members]
+
+
+def read_network(since: int) -> Command:
+    """Nodes changed after version ``since``, at ``net``. → OK, version, ``{node: members}``."""
+    return [Op.READ_NETWORK, since]
+
+
+def take_network(since: int, version: int, nodes: dict[str, dict[str, Any]]) -> Command:
+    """Bring a shard from version ``since`` to ``version``. → OK, or GAP with its version."""
+    return [Op.TAKE_NETWORK, since, version, nodes]
+
+
+def stock(sku: str) -> Command:
+    """→ OK, seq, positions, shortfalls; or UNKNOWN_SKU."""
+    return [Op.STOCK, sku]
+
+
+def view(skus: Sequence[str], changed_since: int) -> Command:
+    """Sellable units of some SKUs, and of all that changed since a version of the views.
+
+    → OK, epoch, seq, version, ``{sku: [[node, sellable, channels], ...] or None if unknown}``;
+    the version is -1 where the owner cannot tell any more what has changed.
+    """
+    return [Op.VIEW, skus, changed_since]
+
+
+def hint(sku: str, takers_known: int) -> Command:
+    """Whether a SKU may be called sold out without asking.
+
+    → OK, epoch, seq, takers, filter (None where it is as known); or SHORT if it may not be.
+    """
+    return [Op.HINT, sku, takers_known]
+
+
+def tidy() -> Command:
+    """Forget references and ended reservations whose time is over; by the owner. → OK."""
+    return [Op.TIDY]

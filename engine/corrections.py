@@ -1,0 +1,114 @@
+"""What the world says about stock: receipts, counts, damage; each by reference, once."""
+
+from typing import Any
+
+from engine.commands import Command, Reply
+from engine.events import Event
+from engine.limits import ON_HAND_MAX, REFERENCE_WINDOW_MS
+from engine.outcome import Outcome
+from engine.record import pack
+from engine.shortfalls import review
+from engine.sourcing import moved
+from engine.state import ShardState
+from engine.stock import Position
+
+OK = Outcome.OK
+
+
+def adjust(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Apply a slice of an adjustment, each row standing alone; see ``commands.adjust``."""
+    _, reference, number, digest, rows = command
+    name = f"{reference}|{number}"
+    known = state.references.get(name)
+    if known is not None:
+        if known[0] != digest.hex():
+            return [Outcome.KEY_REUSED, reference]
+        return [Outcome.REPEATED, *_as_before(state, rows, known[1])]
+    answers: list[Any] = []
+    refusals: dict[str, int] = {}
+    for at, row in enumerate(rows):
+        answers.append(_adjust_row(state, row, reference))
+        if len(answers[-1]) == 3:
+            refusals[str(at)] = answers[-1][0]
+    remember(state, name, [digest.hex(), refusals, now_ms])
+    return [OK, *answers]
+
+
+def _as_before(state: ShardState, rows: Any, refusals: dict[str, int]) -> list[Any]:
+    return [
+        [refusals[str(at)], sku, node]
+        if str(at) in refusals
+        else state.position(sku, node).report()
+        for at, (sku, node, *_) in enumerate(rows)
+    ]
+
+
+def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
+    """The position afterwards, or ``[Outcome, sku, node]``."""
+    sku, node, delta, on_hand, safety_stock, reason = row
+    book, place = state.books.get(sku), state.nodes.get(node)
+    if book is None:
+        return [Outcome.UNKNOWN_SKU, sku, node]
+    if place is None:
+        return [Outcome.UNKNOWN_NODE, sku, node]
+    known = book.positions.get(node)
+    before = known.on_hand if known is not None else 0
+    after = before if delta is None and on_hand is None else on_hand
+    if delta is not None:
+        after = before + delta
+    if after < 0:
+        return [Outcome.NEGATIVE_STOCK, sku, node]
+    if after > ON_HAND_MAX:
+        return [Outcome.OUT_OF_RANGE, sku, node]
+    position = known if known is not None else book.add(place)
+    state.touch(position)
+    state.correct(position, after)
+    if safety_stock is not None:
+        position.safety_stock = safety_stock
+        moved(position)
+    review(state, position, reason or "correction")
+    state.fact(
+        Event.ADJUSTED,
+        position.backing,
+        [after, position.safety_stock, position.quarantined, reference, reason],
+    )
+    if known is None:
+        state.field(f"q|{position.backing}", _counts(position))
+    return position.report()
+
+
+def _counts(position: Position) -> bytes:
+    packed: bytes = pack([position.on_hand, position.safety_stock, position.quarantined])
+    return packed
+
+
+def remember(state: ShardState, name: str, entry: list[Any]) -> None:
+    """Keep a reference: ``[digest, refusals, at_ms]``."""
+    state.references[name] = entry
+    state.field(f"r|{name}", pack(entry))
+    state.fact(Event.REFERENCE, name, entry)
+    state.undo(lambda: state.references.pop(name, None))
+
+
+def reference(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """At ``net``: the whole adjustment's reference comes before any of its slices."""
+    _, name, digest = command
+    known = state.references.get(name)
+    if known is None:
+        remember(state, name, [digest.hex(), {}, now_ms])
+        return [OK]
+    return [Outcome.REPEATED if known[0] == digest.hex() else Outcome.KEY_REUSED, name]
+
+
+def forget_references(state: ShardState, now_ms: int, most: int) -> None:
+    """Drop up to ``most`` references whose window is over; they lie oldest first."""
+    old: list[str] = []
+    for name, entry in state.references.items():
+        if len(old) == most or entry[2] > now_ms - REFERENCE_WINDOW_MS:
+            break
+        old.append(name)
+    dropped = {name: state.references.pop(name) for name in old}
+    state.undo(lambda: state.references.update(dropped))
+    for name in old:
+        state.field(f"r|{name}", None)
+        state.fact(Event.FORGOTTEN, f"r|{name}", None)

@@ -1,0 +1,145 @@
+"""What a batch changed: enough to commit it, and enough to take it back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import chain
+from typing import Any
+
+from engine.events import FORMAT
+from engine.record import pack
+from engine.stock import Position
+
+#: One shared empty pair for the many positions whose world did not change.
+_STILL = (0, 0)
+
+
+@dataclass(slots=True)
+class Sealed:
+    """A decided batch, ready to be committed: the same bytes however often they are sent."""
+
+    seq: int
+    hash_before: bytes
+    hash_after: bytes
+    now_ms: int
+    closed_bucket: int
+    changes: bytes
+    events: bytes
+    #: Takes no units and adds no record: allowed when the store is out of memory.
+    returning: bool
+    #: An hour of ended reservations to drop, or None.
+    drop_bucket: int | None
+    effects: "Effects"
+
+
+class Effects:
+    """Changes of the batch being decided, with the values before."""
+
+    __slots__ = (
+        "closed",
+        "drop_bucket",
+        "facts",
+        "fields",
+        "now_ms",
+        "positions",
+        "records",
+        "undo",
+        "world",
+    )
+
+    def __init__(self) -> None:
+        #: Record before, by field of ``reservations``; None where there was none.
+        self.records: dict[str, bytes | None] = {}
+        #: Counters before.
+        self.positions: dict[Position, tuple[int, int, int, int, int]] = {}
+        #: Units added and removed by the world rather than by promises.
+        self.world: dict[Position, tuple[int, int]] = {}
+        #: New values of fields of ``state``; None deletes.
+        self.fields: dict[str, bytes | None] = {}
+        #: Ended reservations and pieces, to be moved to this hour's bucket.
+        self.closed: dict[str, bytes] = {}
+        #: Event, subject, payload, and again.
+        self.facts: list[Any] = []
+        #: How to take back what the above does not tell.
+        self.undo: list[Callable[[], object]] = []
+        self.drop_bucket: int | None = None
+        self.now_ms = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to commit: no change is without a fact."""
+        return bool(self.facts)
+
+    def guard(self) -> list[Any]:
+        """Flat (backing, taken, added, removed) of every backing whose free units moved."""
+        entries: list[Any] = []
+        world = self.world
+        for position, (on_hand, _, reserved, committed, _) in self.positions.items():
+            added, removed = world.get(position, _STILL)
+            freed = position.on_hand - position.reserved - position.committed
+            taken = on_hand - reserved - committed - freed + added - removed
+            if taken or added or removed:
+                entries += (position.backing, taken, added, removed)
+        return entries
+
+    def stock_fields(self) -> None:
+        """Enter the positions whose counts (not promises) changed among the fields."""
+        for position, before in self.positions.items():
+            if (
+                position.on_hand != before[0]
+                or position.safety_stock != before[1]
+                or position.quarantined != before[4]
+            ):
+                self.fields[f"q|{position.backing}"] = pack(
+                    [position.on_hand, position.safety_stock, position.quarantined]
+                )
+
+
+def seal(
+    effects: Effects,
+    reservations: dict[str, bytes],
+    seq: int,
+    head: bytes,
+    closed_bucket: int,
+    network: int,
+) -> Sealed:
+    """The batch as one commit after (seq, head); ``effects`` stay with it to be taken back."""
+    effects.stock_fields()
+    guard = effects.guard()
+    records = effects.records
+    values = list(map(reservations.get, records))
+    puts: list[Any] = list(chain.from_iterable(zip(records, values, strict=True)))
+    gone: list[str] = []
+    grows = False
+    if None in values:
+        put = [(f, v) for f, v in zip(records, values, strict=True) if v is not None]
+        puts = list(chain.from_iterable(put))
+        gone = [f for f, before in records.items() if before and f not in reservations]
+        grows = any(records[field] is None for field, _ in put)
+    else:
+        grows = None in records.values()
+    fields: list[Any] = []
+    forgotten: list[str] = []
+    for field, value in effects.fields.items():
+        if value is None:
+            forgotten.append(field)
+        else:
+            fields += (field, value)
+    closed: list[Any] = []
+    for item in effects.closed.items():
+        closed += item
+    excused = [field[2:] for field in effects.fields if field.startswith("f|")]
+    changes = pack([guard, fields, forgotten, puts, gone, closed, excused])
+    events = pack([FORMAT, effects.now_ms, network, effects.facts])
+    takes = any(taken > 0 for taken in guard[1::4])
+    return Sealed(
+        seq=seq + 1,
+        hash_before=head,
+        hash_after=blake2b(head + events, digest_size=16).digest(),
+        now_ms=effects.now_ms,
+        closed_bucket=closed_bucket,
+        changes=changes,
+        events=events,
+        returning=not (takes or grows or fields),
+        drop_bucket=effects.drop_bucket,
+        effects=effects,
+    )

@@ -1,0 +1,33 @@
+"""What happened, in past tense: the third of a batch's three outputs and the source of all feeds.
+
+One commit writes one stream entry: MessagePack of ``[format, at_ms, network version, facts]``,
+where ``facts`` is flat: ``Event, subject, payload`` for each. The facts determine the changes of
+the commit; stock can be rebuilt from them alone.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+FORMAT: Final = 1
+
+
+class Event(IntEnum):
+    """The facts, with subject and payload. Wire format: append, never renumber."""
+
+    HELD = 1  # key, record
+    CONFIRMED = 2  # key, record
+    RELEASED = 3  # key, record
+    EXPIRED = 4  # key, record
+    CANCELLED = 5  # key, record
+    SHIPPED = 6  # key, record
+    EXTENDED = 7  # key, record
+    PIECE = 8  # piece, record as it is now
+    PIECE_DROPPED = 9  # piece, record as it was
+    ABORTED = 10  # attempt, nothing
+    ADJUSTED = 11  # backing, [on_hand, safety_stock, quarantined, reference, reason]
+    SHORT = 12  # backing, the shortfall's record, or nothing when it has closed
+    SKU_DEFINED = 13  # sku, members
+    NETWORK = 14  # version, {node: members}
+    REFERENCE = 15  # reference, [digest, refusals]
+    FORGOTTEN = 16  # a field of the state, nothing
+    SETTLED = 17  # key, record

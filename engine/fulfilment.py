@@ -1,0 +1,70 @@
+"""Units leave: a parcel's lines against what a confirmed reservation still has."""
+
+from typing import Any
+
+from engine.commands import Command, Reply
+from engine.events import Event
+from engine.holds import change, owe
+from engine.outcome import Outcome
+from engine.record import PIECES, SHIPPED, Reservation, Status
+from engine.state import PIECE, ShardState, units_left
+
+OK = Outcome.OK
+
+
+def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Ship lines of a reservation, each reference once; see ``commands.fulfil``."""
+    _, key, reference, digest, wanted, over_shards = command
+    record = state.known(key)
+    if record is None or key[0] == PIECE:
+        return [Outcome.UNKNOWN_RESERVATION, [key]]
+    reservation = Reservation(record)
+    shipped = reservation.extra.get(SHIPPED, {})
+    if reference in shipped:
+        same = shipped[reference][0] == digest.hex()
+        return [OK, record] if same else [Outcome.KEY_REUSED, reference]
+    if reservation.status is not Status.CONFIRMED:
+        return [Outcome.NOT_CONFIRMED, reservation.status, []]
+    left = units_left(reservation)
+    lines = wanted if wanted is not None else [(*at, units) for at, units in left.items()]
+    excess = [
+        [sku, node, left.get((sku, node), 0), units]
+        for sku, node, units in lines
+        if units > left.get((sku, node), 0)
+    ]
+    if excess:
+        return [Outcome.EXCEEDS_COMMITTED, excess]
+    missing = _missing(state, lines)
+    if missing:
+        return [Outcome.SHORT, missing, False]
+    if PIECES in reservation.extra and not over_shards:
+        return [Outcome.ELSEWHERE, record]
+    _ship(state, key, reservation, reference, [digest.hex(), [list(line) for line in lines]])
+    return [OK, reservation.packed()]
+
+
+def _missing(state: ShardState, lines: Any) -> list[list[Any]]:
+    """Lines of this shard that are not on hand (a shortfall), as short lines."""
+    missing = []
+    for sku, node, units in lines:
+        book = state.books.get(sku)
+        if book is not None and book.positions[node].on_hand < units:
+            missing.append([sku, node, units, book.positions[node].on_hand])
+    return missing
+
+
+def _ship(
+    state: ShardState, key: str, reservation: Reservation, reference: str, parcel: list[Any]
+) -> None:
+    for sku, node, units in parcel[1]:
+        book = state.books.get(sku)
+        if book is not None:
+            position = book.positions[node]
+            state.touch(position)
+            position.on_hand -= units
+            position.committed -= units
+    reservation.extra.setdefault(SHIPPED, {})[reference] = parcel
+    if not units_left(reservation):
+        reservation.status = Status.FULFILLED
+    owe(state, key, reservation)
+    change(state, key, reservation, Event.SHIPPED)

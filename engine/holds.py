@@ -1,0 +1,375 @@
+"""Holds on one shard: reserve, confirm, release, extend, expire, cancel, read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.commands import Command, Reply
+from engine.events import Event
+from engine.outcome import Outcome
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    DELIVER_BY,
+    ENDED_AT,
+    HOLD_NUMBER,
+    OWES,
+    PARTIAL,
+    PIECES,
+    SHIPPED,
+    Extra,
+    Line,
+    Reservation,
+    Status,
+    line_units,
+    pack,
+)
+from engine.reservation import AnswerTo, Verb, answer
+from engine.shortfalls import review
+from engine.sourcing import available, choose, moved, serves
+from engine.state import PIECE, ShardState, units_left
+from engine.stock import Position
+
+OK = Outcome.OK
+_HELD = Status.HELD
+#: A plain number: looking an enum's member up costs as much as the rest of the line.
+_FACT_HELD = int(Event.HELD)
+#: Packed lines kept per position; buyers ask for few different quantities.
+_TAILS_MAX = 64
+_EVENTS = {
+    Status.RELEASED: Event.RELEASED,
+    Status.EXPIRED: Event.EXPIRED,
+    Status.CANCELLED: Event.CANCELLED,
+}
+
+
+def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Hold units, all or nothing unless partial; see ``commands.reserve``.
+
+    The common case (one line, nothing rare) comes first and whole: it is the flash sale.
+    """
+    _, key, digest, lines, hold_ms, extra = command
+    reservations = state.reservations
+    if key in reservations or state.closed or not state.closed_loaded:
+        known = state.known(key)
+        if known is not None:
+            return repeat(known, key, digest, now_ms)
+    if extra is not None or len(lines) > 1:
+        return _reserve_general(state, command, now_ms)
+    sku, wish, units = lines[0]
+    book = state.books.get(sku)
+    position = book.only if book is not None else None
+    if book is None or position is None or (wish is not None and wish != position.node):
+        return _reserve_general(state, command, now_ms)
+    reserved = position.reserved
+    if position.on_hand - reserved - position.committed - position.safety_stock < units:
+        return _reserve_general(state, command, now_ms)
+    effects = state.effects
+    if position not in effects.positions:
+        effects.positions[position] = position.counts()
+    position.reserved = reserved + units
+    due = state.due_at
+    if due.expires_at_ms != now_ms + hold_ms:
+        due = state.expiring(now_ms + hold_ms)
+    tail = position.tails.get((wish, units)) or packed_tail(position, wish, units)
+    reservations[key] = record = due.prefix + digest + tail
+    effects.records[key] = None
+    effects.facts += (_FACT_HELD, key, record)
+    book.takers.append(key)
+    due.fields.append(key)
+    return [OK, record]
+
+
+def packed_tail(position: Position, wish: str | None, units: int) -> bytes:
+    """The lines of a one-line record as bytes, kept with the position: buyers buy alike."""
+    if len(position.tails) >= _TAILS_MAX:
+        position.tails.clear()
+    tail: bytes = pack([[position.book.sku, wish, units, position.node, units]])
+    position.tails[wish, units] = tail
+    return tail
+
+
+def repeat(record: bytes, key: str, digest: bytes, now_ms: int) -> Reply:
+    """The answer to a key that is known already."""
+    if Reservation(record).digest != digest:
+        return [Outcome.KEY_REUSED, key]
+    return [Outcome.REPEATED, as_read(record, now_ms)]
+
+
+def as_read(record: bytes, now_ms: int) -> bytes:
+    """A record as it stands: a hold whose time is over reads as expired before the sweep."""
+    reservation = Reservation(record)
+    if reservation.status is not _HELD or now_ms < reservation.expires_at_ms:
+        return record
+    reservation.status = Status.EXPIRED
+    return reservation.packed()
+
+
+def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
+    _, key, digest, lines, hold_ms, extra = command
+    refused = refuse(state, lines, extra, now_ms)
+    if refused is not None:
+        return refused
+    granted = grant(state, lines, extra)
+    if granted is None:
+        short = short_reply(state, lines, extra)
+        contended = any(state.books[line[0]].unsealed for line in short[0])
+        return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
+    flags = state.level_flags
+    members: list[Any] = [flags, now_ms + hold_ms, digest, granted]
+    if extra:
+        members.append(extra)
+    record: bytes = pack(members)
+    state.put(key, record)
+    state.fact(Event.HELD, key, record)
+    for line in granted:
+        state.books[line[0]].takers.append(key)
+    state.schedule(key, now_ms + hold_ms)
+    return [OK, record]
+
+
+def refuse(
+    state: ShardState, lines: Sequence[Line], extra: Extra | None, now_ms: int
+) -> Reply | None:
+    """What is wrong with a request before stock is looked at."""
+    if extra and DELIVER_BY in extra and extra[DELIVER_BY] <= now_ms:
+        return [Outcome.INVALID, "deliver_by", "must lie ahead"]
+    unknown = sorted({line[0] for line in lines if line[0] not in state.books})
+    if unknown:
+        return [Outcome.UNKNOWN_SKU, unknown]
+    unknown = sorted({line[1] for line in lines if line[1] and line[1] not in state.nodes})
+    if unknown:
+        return [Outcome.UNKNOWN_NODE, unknown]
+    if extra and CAMPAIGN in extra:
+        return [Outcome.UNKNOWN_CAMPAIGN, [extra[CAMPAIGN]]]
+    return None
+
+
+def grant(state: ShardState, lines: Sequence[Line], extra: Extra | None) -> list[Line] | None:
+    """Set the units of all lines aside and return the lines with their backings, or None.
+
+    Lines with a node are served first. With ``partial`` each line gets what is there, and
+    None means that no line got anything.
+    """
+    channel = extra.get(CHANNEL) if extra else None
+    partial = bool(extra and extra.get(PARTIAL))
+    granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
+    taken: list[tuple[Position, int]] = []
+    for line in sorted(granted, key=lambda line: line[1] is None):
+        sku, wish, units = line
+        for position, part in _sources(state, sku, wish, units, channel):
+            state.hold(position, part)
+            taken.append((position, part))
+            line += (position.node, part)
+        if not partial and line_units(line) < units:
+            break
+    else:
+        if taken:
+            return granted
+    for position, part in taken:
+        state.hold(position, -part)
+    return None
+
+
+def _sources(
+    state: ShardState, sku: str, wish: str | None, units: int, channel: str | None
+) -> list[tuple[Position, int]]:
+    book = state.books[sku]
+    if wish is None:
+        return choose(book, units, channel)
+    position = book.positions.get(wish)
+    if position is None or not serves(position, channel):
+        return []
+    part = min(units, position.sellable)
+    return [(position, part)] if part else []
+
+
+def short_reply(state: ShardState, lines: Sequence[Line], extra: Extra | None) -> list[Any]:
+    """``[[sku, node, requested, available], ...]`` of all short lines, and whether sold out."""
+    channel = extra.get(CHANNEL) if extra else None
+    left: dict[tuple[str, str | None], int] = {}
+    wished: dict[str, int] = {}
+    short = []
+    for sku, wish, units in sorted(lines, key=lambda line: line[1] is None):
+        there = available(state.books[sku], wish, channel)
+        if wish is None:
+            there = max(0, there - wished.get(sku, 0))
+        elif there >= units:
+            wished[sku] = wished.get(sku, 0) + units
+        if there < units:
+            left[sku, wish] = there
+    for sku, wish, units in lines:
+        if (sku, wish) in left:
+            short.append([sku, wish, units, left[sku, wish]])
+    return [short, len(lines) == 1 and short[0][3] == 0]
+
+
+def confirm(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.confirm``."""
+    return _verb(state, command[1], Verb.CONFIRM, now_ms, 0)
+
+
+def release(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.release``."""
+    return _verb(state, command[1], Verb.RELEASE, now_ms, 0)
+
+
+def extend(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.extend``."""
+    return _verb(state, command[1], Verb.EXTEND, now_ms, command[2])
+
+
+def cancel(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.cancel``."""
+    return _verb(state, command[1], Verb.CANCEL, now_ms, 0)
+
+
+def _verb(state: ShardState, key: str, verb: Verb, now_ms: int, hold_ms: int) -> Reply:
+    record = state.known(key)
+    if record is None or key[0] == PIECE:
+        return [Outcome.UNKNOWN_RESERVATION, [key]]
+    reservation = Reservation(record)
+    if reservation.status is _HELD and now_ms >= reservation.expires_at_ms:
+        end(state, key, reservation, Status.EXPIRED, now_ms)
+    match answer(reservation.status, verb):
+        case AnswerTo.SAME:
+            return [OK, reservation.packed()]
+        case AnswerTo.REFUSE:
+            return [Outcome.NOT_HELD, reservation.status, []]
+        case AnswerTo.AGAIN:
+            return _confirm_late(state, key, reservation)
+    if verb is Verb.CONFIRM:
+        _confirm_held(state, key, reservation)
+    elif verb is Verb.EXTEND:
+        reservation.expires_at_ms = max(reservation.expires_at_ms, now_ms + hold_ms)
+        change(state, key, reservation, Event.EXTENDED)
+        state.schedule(key, reservation.expires_at_ms)
+    else:
+        cancelled = reservation.status is Status.CONFIRMED
+        end(state, key, reservation, Status.CANCELLED if cancelled else Status.RELEASED, now_ms)
+    return [OK, reservation.packed()]
+
+
+def _confirm_held(state: ShardState, key: str, reservation: Reservation) -> None:
+    for sku, node, units in reservation.backings():
+        book = state.books.get(sku)
+        if book is not None:
+            state.commit(book.positions[node], units)
+    reservation.status = Status.CONFIRMED
+    owe(state, key, reservation)
+    change(state, key, reservation, Event.CONFIRMED)
+
+
+def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Reply:
+    """A payment after expiry: a new hold of the same units, or what is short of them."""
+    if PIECES in reservation.extra:
+        return [Outcome.ELSEWHERE, reservation.packed()]
+    wanted = wanted_again(reservation)
+    extra = {k: v for k, v in reservation.extra.items() if k == CHANNEL}
+    lines = [line[:3] for line in wanted]
+    granted = grant(state, lines, extra)
+    if granted is None:
+        return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, extra)[0]]
+    revive(state, key, reservation, granted)
+    return [OK, reservation.packed()]
+
+
+def wanted_again(reservation: Reservation) -> list[Line]:
+    """Lines of an ended hold with the units that it had, in answer order."""
+    return [[line[0], line[1], line_units(line)] for line in reservation.lines if line_units(line)]
+
+
+def revive(state: ShardState, key: str, reservation: Reservation, granted: list[Line]) -> None:
+    """Make an expired reservation a confirmed one over newly held units."""
+    anew = {(line[0], line[1]): line for line in granted}
+    for line in reservation.lines:
+        line[3:] = anew[line[0], line[1]][3:] if (line[0], line[1]) in anew else []
+    reservation.extra.pop(ENDED_AT, None)
+    reservation.extra[HOLD_NUMBER] = reservation.extra.get(HOLD_NUMBER, 1) + 1
+    _confirm_held(state, key, reservation)
+
+
+def end(state: ShardState, key: str, reservation: Reservation, status: Status, now_ms: int) -> None:
+    """Give back what is left of a reservation, and move it to the ended ones if it owes nothing."""
+    confirmed = reservation.status is Status.CONFIRMED
+    give_back(state, reservation, confirmed=confirmed)
+    reservation.status = status
+    reservation.extra[ENDED_AT] = now_ms
+    owe(state, key, reservation)
+    change(state, key, reservation, _EVENTS[status])
+
+
+def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -> None:
+    """Free the units of a reservation that lie on this shard and have not been shipped."""
+    for (sku, node), units in units_left(reservation).items():
+        book = state.books.get(sku)
+        if book is None:
+            continue  # Another shard's line.
+        position = book.positions[node]
+        state.touch(position)
+        if confirmed:
+            position.committed -= units
+        else:
+            position.reserved -= units
+        moved(position)
+        review(state, position)
+
+
+def owe(state: ShardState, key: str, reservation: Reservation) -> None:
+    """Put the news of a reservation's state into what it owes its pieces' shards."""
+    pieces = reservation.extra.get(PIECES)
+    if pieces:
+        news = [reservation.status, reservation.expires_at_ms, reservation.extra.get(SHIPPED)]
+        reservation.extra[OWES] = {shard: news for shard in pieces}
+        state.owing.add(key)
+
+
+def change(state: ShardState, key: str, reservation: Reservation, event: Event) -> None:
+    """Store a reservation in its new state, where that belongs."""
+    reservation.level = state.level
+    record = reservation.packed()
+    state.fact(event, key, record)
+    if reservation.status in (_HELD, Status.CONFIRMED) or OWES in reservation.extra:
+        state.put(key, record)
+    else:
+        state.close(key, record)
+
+
+def settle(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.settle``."""
+    _, key, shard, news = command
+    record = state.reservations.get(key)
+    if record is None:
+        return [OK]
+    reservation = Reservation(record)
+    owed = reservation.extra.get(OWES, {})
+    if pack(owed.get(shard)) != pack(news):
+        return [OK]  # Newer news have taken its place.
+    del owed[shard]
+    if not owed:
+        reservation.extra.pop(OWES, None)
+        state.owing.discard(key)
+        state.undo(lambda: state.owing.add(key))
+    change(state, key, reservation, Event.SETTLED)
+    return [OK]
+
+
+def expire(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.expire``; pieces are asked after elsewhere, they do not end here."""
+    ended = 0
+    for key in command[1]:
+        record = state.reservations.get(key)
+        if record is None or key[0] == PIECE:
+            continue
+        reservation = Reservation(record)
+        if reservation.status is _HELD and now_ms >= reservation.expires_at_ms:
+            end(state, key, reservation, Status.EXPIRED, now_ms)
+            ended += 1
+    return [OK, ended]
+
+
+def read(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.read``."""
+    record = state.known(command[1])
+    if record is None or command[1][0] == PIECE:
+        return [Outcome.UNKNOWN_RESERVATION, [command[1]]]
+    return [OK, as_read(record, now_ms)]

@@ -1,0 +1,109 @@
+"""The ledger of one shard: ``decide(command, now) → reply + effects``. No I/O, no clock, no lock.
+
+The same state, commands and times give the same decisions, byte for byte. Effects gather until
+``seal`` makes one commit of them; a batch that the store refuses is taken back.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from engine import corrections, fulfilment, holds, network, pieces, views
+from engine.commands import Command, Op, Reply
+from engine.events import Event
+from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, SWEEP_MAX
+from engine.outcome import Outcome
+from engine.state import PIECE, ShardState
+
+Handler: TypeAlias = Callable[[ShardState, Command, int], Reply]
+
+
+def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.tidy``; a little at a time."""
+    corrections.forget_references(state, now_ms, SWEEP_MAX)
+    oldest = min(state.closed_hours, default=None)
+    last = (now_ms - CLOSED_WINDOW_MS) // CLOSED_BUCKET_MS - 1
+    if oldest is not None and oldest <= last:
+        for known_as in state.closed_hours.pop(oldest):
+            if state.closed.get(known_as) == oldest:
+                del state.closed[known_as]
+        state.effects.drop_bucket = oldest
+        state.fact(Event.FORGOTTEN, f"closed:{oldest}", None)
+    return [Outcome.OK]
+
+
+_HANDLERS: dict[int, Handler] = {
+    Op.RESERVE: holds.reserve,
+    Op.CONFIRM: holds.confirm,
+    Op.RELEASE: holds.release,
+    Op.EXTEND: holds.extend,
+    Op.EXPIRE: holds.expire,
+    Op.CANCEL: holds.cancel,
+    Op.READ: holds.read,
+    Op.SETTLE: holds.settle,
+    Op.FULFIL: fulfilment.fulfil,
+    Op.TAKE: pieces.take,
+    Op.SEAL: pieces.seal,
+    Op.DROP: pieces.drop,
+    Op.ASK: pieces.ask,
+    Op.TELL: pieces.tell,
+    Op.ADJUST: corrections.adjust,
+    Op.REFERENCE: corrections.reference,
+    Op.DEFINE_SKU: network.define_sku,
+    Op.READ_SKU: network.read_sku,
+    Op.DEFINE_NODE: network.define_node,
+    Op.READ_NETWORK: network.read_network,
+    Op.TAKE_NETWORK: network.take_network,
+    Op.STOCK: views.stock,
+    Op.VIEW: views.view,
+    Op.HINT: views.hint,
+    Op.TIDY: _tidy,
+}
+#: Commands whose second member is a reservation's key.
+_KEYED = frozenset({
+    Op.RESERVE, Op.CONFIRM, Op.RELEASE, Op.EXTEND, Op.CANCEL, Op.READ, Op.FULFIL, Op.SEAL, Op.ASK,
+})  # fmt: skip
+
+
+class Ledger(ShardState):
+    """A shard's state and its decisions."""
+
+    def decide(self, command: Command, now_ms: int) -> Reply:
+        """The answer to one command; what it changes joins the batch being decided."""
+        self.effects.now_ms = now_ms
+        return _HANDLERS[command[0]](self, command, now_ms)
+
+    def decide_all(self, commands: Iterable[Command], now_ms: int) -> list[Reply]:
+        """The answers to a batch, in order."""
+        self.effects.now_ms = now_ms
+        handlers = _HANDLERS
+        return [handlers[command[0]](self, command, now_ms) for command in commands]
+
+    def to_recall(self, commands: Sequence[Command]) -> set[str]:
+        """Fields of ended records the store must be asked for before these can be decided."""
+        if self.closed_loaded and not self.closed:
+            return set()
+        fields: set[str] = set()
+        for command in commands:
+            if command[0] not in _KEYED:
+                continue
+            key = command[1]
+            if key not in self.reservations:
+                fields.add(key)
+            if command[0] in (Op.SEAL, Op.ASK):
+                fields.add(pieces.attempt(key, command[2]))
+        known, hours = self.just_closed, self.closed
+        if self.closed_loaded:
+            return {field for field in fields if hash(field) in hours and field not in known}
+        return {field for field in fields if field not in known}
+
+    def hours_of(self, field: str, now_ms: int) -> Sequence[int]:
+        """The buckets an ended record may lie in, newest first."""
+        hour = self.closed.get(hash(field))
+        if hour is not None:
+            return (hour,)
+        latest = now_ms // CLOSED_BUCKET_MS
+        return range(latest, latest - CLOSED_WINDOW_MS // CLOSED_BUCKET_MS - 2, -1)
+
+    def pieces_due(self, fields: Iterable[str]) -> list[str]:
+        """Those of the due fields that are pieces: home must be asked."""
+        return [field for field in fields if field[0] == PIECE and field in self.reservations]

@@ -1,0 +1,82 @@
+"""Every bound of the engine: its name, its unit and the reason for it."""
+
+from typing import Final
+
+#: Lines of one reservation. A real basket has up to 161 lines; twice that is a bulk order.
+LINES_MAX: Final = 200
+#: Reservations or ids in one batch request.
+BATCH_REQUEST_MAX: Final = 2_000
+#: Rows of one adjustment request, and how many of them one commit applies.
+ADJUSTMENTS_MAX: Final = 10_000
+ADJUSTMENT_SLICE: Final = 1_000
+#: SKUs in one availability query.
+QUERY_SKUS_MAX: Final = 200
+#: Units of one line, and of one position.
+QUANTITY_MAX: Final = 1_000_000
+ON_HAND_MAX: Final = 1_000_000_000
+#: Characters of a caller's key (an id adds four for the home).
+KEY_CHARS_MAX: Final = 60
+ID_CHARS_MAX: Final = 64
+TEXT_CHARS_MAX: Final = 200
+HOLD_SECONDS_DEFAULT: Final = 900
+HOLD_SECONDS_MAX: Final = 86_400
+#: Three hex digits name the home shard in an id.
+SHARDS_MAX: Final = 4_096
+SHARDS_DEFAULT: Final = 8
+
+#: What one call to an owner carries: above this a call costs more than it saves.
+BATCH_COMMANDS_MAX: Final = 512
+BATCH_BYTES_MAX: Final = 64 * 1024
+#: Commands one commit carries when many callers' batches are waiting for the same shard.
+COMMIT_COMMANDS_MAX: Final = 4_096
+#: Commands that wait for one shard before new reservations are refused. At the slowest rate
+#: seen (20,000/s) this is 0.4 s of work, well inside the default deadline.
+QUEUE_COMMANDS_MAX: Final = 8_192
+#: Batches a caller keeps on the way to one owner.
+BATCHES_IN_FLIGHT: Final = 2
+
+DEADLINE_MS_DEFAULT: Final = 2_000
+DEADLINE_MS_MAX: Final = 30_000
+
+#: How long an ended reservation still answers for its key.
+CLOSED_WINDOW_MS: Final = 24 * 3_600_000
+CLOSED_BUCKET_MS: Final = 3_600_000
+#: How long a reference of an adjustment is remembered.
+REFERENCE_WINDOW_MS: Final = 24 * 3_600_000
+
+#: A piece asks home about its fate after this long.
+PIECE_ASK_MS: Final = 5_000
+#: Units return with sweeps of this many holds, so that a confirm never waits behind a crowd.
+SWEEP_MAX: Final = 512
+#: No expiry this long after a takeover: callers get a chance to confirm first.
+EXPIRY_GRACE_MS: Final = 5_000
+#: Clocks further apart than this raise an alarm and pause expiry.
+CLOCK_SKEW_MS_MAX: Final = 5_000
+
+#: A shortfall must be settled by somebody within this long.
+SHORTFALL_DEADLINE_MS: Final = 24 * 3_600_000
+
+#: Fields one Redis call writes from Lua: ``unpack`` is bounded by the C stack of Lua.
+LUA_SLICE: Final = 2_000
+#: Fields one ``peek`` reads atomically.
+PEEK_FIELDS_MAX: Final = 1_000
+#: Commits kept as bytes to heal a store that came back behind.
+HISTORY_BYTES_MAX: Final = 64 * 1024 * 1024
+HISTORY_MS_MAX: Final = 10_000
+#: A refused but unharmed store (loading, out of memory …) is tried again for this long.
+STORE_RETRY_MS: Final = 1_000
+#: Entries of one shard's event stream.
+EVENTS_KEPT_MAX: Final = 1_000_000
+
+#: A frozen owner is replaced after this silence; it is asked this often.
+HEALTH_EVERY_MS: Final = 500
+HEALTH_SILENCE_MS: Final = 2_000
+
+#: Gateways poll the owners' views this often; a sold-out answer lives no longer than its hint.
+VIEW_POLL_MS: Final = 50
+VIEW_AGE_MS_MAX: Final = 2_000
+HINT_MS: Final = 100
+#: Keys a sold-out hint's filter may hold (10 bits each); above it the owner answers itself.
+HINT_KEYS_MAX: Final = 200_000
+#: Keys a gateway remembers to notice one used with two homes.
+RECENT_KEYS_MAX: Final = 100_000

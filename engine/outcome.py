@@ -1,0 +1,60 @@
+"""Every expected answer of a shard, and what a reply carries for each.
+
+A reply is a list ``[Outcome, ...]`` that travels as MessagePack. Members after the code:
+
+==================== =============================================================
+OK, REPEATED         the record (bytes, see ``record``) where the command is about a
+                     reservation; what the command's docstring says elsewhere
+KEY_REUSED           the key
+UNKNOWN_*            the unknown SKUs, nodes or ids, sorted
+INVALID              the field's path and what is wrong with it
+NOT_HELD,            the reservation's status; short lines after a late confirm
+NOT_CONFIRMED
+EXCEEDS_COMMITTED    ``[[sku, node, left, requested], ...]``
+SHORT, CONTENDED     ``[[sku, node or None, requested, available], ...]``, every short
+                     line; then True where the request was one line without anything left
+NEGATIVE_STOCK,      the sku and the node
+OUT_OF_RANGE
+ELSEWHERE            the record: its lines lie on several shards, a coordinator must act
+OVERLOADED,          how long to wait, in ms
+UNAVAILABLE, LOST
+==================== =============================================================
+"""
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """By precedence: the first that applies is the answer. Wire format: append, never renumber."""
+
+    OK = 0
+    REPEATED = 1  # The same request again: the reservation as it stands now.
+    KEY_REUSED = 2  # The same key with another body: a mistake of the caller.
+    INVALID = 3  # Only what cannot be seen before the key is known, such as a date gone by.
+    UNKNOWN_RESERVATION = 4
+    UNKNOWN_SKU = 5
+    UNKNOWN_NODE = 6
+    UNKNOWN_CAMPAIGN = 7
+    NOT_HELD = 8
+    NOT_CONFIRMED = 9
+    EXCEEDS_COMMITTED = 10
+    NEGATIVE_STOCK = 11
+    OUT_OF_RANGE = 12
+    SHORT = 13
+    CONTENDED = 14  # Short, but units lie in baskets that are not decided yet.
+    IN_PROGRESS = 15  # The same key is being decided, or a piece of it is.
+    ABORTED = 16  # Home has already told a piece of this attempt that it came to nothing.
+    ELSEWHERE = 17
+    GAP = 18  # A network version between the owner's and this one is missing.
+
+    # Said by the way to the owner, never by a ledger.
+    OVERLOADED = 32
+    UNAVAILABLE = 33  # Nothing was done.
+    LOST = 34  # Done or not: a repeat with the same key settles it.
+    WEAKER = 35  # Done, but with fewer copies than the durability level asks for.
+    NOT_OWNER = 36  # Nothing was done: this host does not own the shard.
+    IN_DOUBT = 37  # This host lost the shard while a commit was on its way.
+
+
+#: What a shard's decision can be, as opposed to what can happen on the way to it.
+DECISIONS = frozenset(outcome for outcome in Outcome if outcome < Outcome.OVERLOADED)

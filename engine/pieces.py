@@ -1,0 +1,283 @@
+"""Reservations over several shards: pieces that never decide, and the home that does.
+
+Every other shard *takes* its piece first; home is asked last and *seals*: its commit is the one
+commit point. What is left behind when anybody stops, and how it ends, stands in docs/protocol.md.
+"""
+
+from typing import Any
+
+from engine import holds
+from engine.commands import Command, Reply
+from engine.events import Event
+from engine.ids import shard_of
+from engine.limits import PIECE_ASK_MS
+from engine.outcome import Outcome
+from engine.record import (
+    HOME,
+    NONCE,
+    PIECES,
+    SHIPPED,
+    Extra,
+    Line,
+    Reservation,
+    Status,
+)
+from engine.shortfalls import review
+from engine.state import ATTEMPT, PIECE, ShardState
+
+OK = Outcome.OK
+
+
+def attempt(key: str, nonce: bytes) -> str:
+    """The field that marks an attempt as come to nothing."""
+    return f"{ATTEMPT}{key}{ATTEMPT}{nonce.hex()}"
+
+
+def take(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Set a piece's units aside; see ``commands.take``."""
+    _, reservation_id, nonce, home, lines, extra, ends = command
+    field = PIECE + reservation_id
+    record = state.reservations.get(field)
+    if record is not None:
+        piece = Reservation(record)
+        if piece.digest == nonce:
+            return [OK, record]
+        if ends is None or piece.digest != ends:
+            return [Outcome.IN_PROGRESS]
+        _end_piece(state, field, piece, now_ms)
+    refused = holds.refuse(state, lines, extra, now_ms)
+    if refused is not None:
+        return refused
+    granted = holds.grant(state, lines, extra)
+    if granted is None:
+        if extra and extra.get("p"):
+            granted = [list(line) for line in lines]  # An empty piece: home may have units.
+        else:
+            short = holds.short_reply(state, lines, extra)
+            contended = any(state.books[line[0]].unsealed for line in short[0])
+            return [Outcome.CONTENDED if contended else Outcome.SHORT, short[0], False]
+    piece = Reservation.__new__(Reservation)
+    piece.status, piece.level, piece.digest = Status.TAKEN, state.level, nonce
+    piece.lines, piece.extra = granted, {HOME: home}
+    piece.expires_at_ms = now_ms + PIECE_ASK_MS
+    _unsealed(state, piece, 1)
+    record = _store(state, field, piece)
+    for line in granted:
+        state.books[line[0]].takers.append(field)
+    state.schedule(field, piece.expires_at_ms)
+    return [OK, record]
+
+
+def _unsealed(state: ShardState, piece: Reservation, sign: int) -> None:
+    """Count a piece's units among those that home may still refuse, or no longer."""
+    for sku, _, units in piece.backings():
+        state.books[sku].unsealed += sign * units
+
+    def restore() -> None:
+        for sku, _, units in piece.backings():
+            state.books[sku].unsealed -= sign * units
+
+    state.undo(restore)
+
+
+def _store(state: ShardState, field: str, piece: Reservation) -> bytes:
+    piece.level = state.level
+    record = piece.packed()
+    state.put(field, record)
+    state.fact(Event.PIECE, field, record)
+    return record
+
+
+def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Decide about a reservation over several shards; see ``commands.seal``."""
+    _, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry = command
+    known = state.known(key)
+    if known is not None and not late:
+        return holds.repeat(known, key, digest, now_ms)
+    if late:
+        refused = _refuse_late(known, key, now_ms)
+        if refused is not None:
+            return refused
+    if state.known(attempt(key, nonce)) is not None:
+        return [Outcome.ABORTED]
+    own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
+    refused = holds.refuse(state, own, extra, now_ms)
+    if refused is not None:
+        return refused
+    whole = _whole(state, own, lines, extra)
+    if whole is None:
+        short = holds.short_reply(state, own, extra)[0] if own else []
+        return [Outcome.SHORT, short, False]
+    if dry:
+        _give(state, own, whole)
+        return [OK]
+    if late and known is not None:
+        return _seal_late(state, key, Reservation(known), whole, nonce, pieces)
+    reservation = Reservation.__new__(Reservation)
+    reservation.status, reservation.level = Status.HELD, state.level
+    reservation.digest, reservation.expires_at_ms = digest, now_ms + hold_ms
+    reservation.lines = whole
+    reservation.extra = {**(extra or {}), NONCE: nonce.hex(), PIECES: pieces}
+    record = reservation.packed()
+    state.put(key, record)
+    state.fact(Event.HELD, key, record)
+    for line in own:
+        state.books[line[0]].takers.append(key)
+    state.schedule(key, reservation.expires_at_ms)
+    return [OK, record]
+
+
+def _refuse_late(known: bytes | None, key: str, now_ms: int) -> Reply | None:
+    if known is None:
+        return [Outcome.UNKNOWN_RESERVATION, [key]]
+    status = Reservation(holds.as_read(known, now_ms)).status
+    if status in (Status.CONFIRMED, Status.FULFILLED):
+        return [Outcome.REPEATED, known]
+    return None if status is Status.EXPIRED else [Outcome.NOT_HELD, status, []]
+
+
+def _whole(
+    state: ShardState, own: list[Line], lines: list[Line], extra: Extra | None
+) -> list[Line] | None:
+    """All lines with their backings, this shard's newly set aside; None if that falls short."""
+    granted = holds.grant(state, own, extra) if own else []
+    partial = bool(extra and extra.get("p"))
+    if granted is None:
+        elsewhere = any(len(line) > 3 for line in lines)
+        if not (partial and elsewhere):
+            return None
+        granted = own
+    by_place = {(line[0], line[1]): line for line in granted}
+    return [by_place.get((line[0], line[1]), line) for line in lines]
+
+
+def _give(state: ShardState, own: list[Line], whole: list[Line]) -> None:
+    """Take back what a dry seal has set aside."""
+    mine = {line[0] for line in own}
+    for line in whole:
+        if line[0] in mine:
+            for at in range(3, len(line), 2):
+                state.hold(state.position(line[0], line[at]), -line[at + 1])
+
+
+def _seal_late(
+    state: ShardState,
+    key: str,
+    reservation: Reservation,
+    whole: list[Line],
+    nonce: bytes,
+    pieces: list[int],
+) -> Reply:
+    """A payment after expiry: the new pieces take the old hold's place, confirmed at once."""
+    now_ms = state.effects.now_ms
+    if reservation.status is Status.HELD:
+        holds.end(state, key, reservation, Status.EXPIRED, now_ms)
+    reservation.extra[NONCE] = nonce.hex()
+    reservation.extra[PIECES] = pieces
+    holds.revive(state, key, reservation, whole)
+    return [OK, reservation.packed()]
+
+
+def drop(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Give a taken piece back; see ``commands.drop``."""
+    _, reservation_id, nonce = command
+    field = PIECE + reservation_id
+    record = state.reservations.get(field)
+    if record is not None:
+        piece = Reservation(record)
+        if piece.digest == nonce and piece.status is Status.TAKEN:
+            _end_piece(state, field, piece, now_ms)
+    return [OK]
+
+
+def _end_piece(state: ShardState, field: str, piece: Reservation, now_ms: int) -> None:
+    """Free what a piece still holds and forget it."""
+    if piece.status is Status.TAKEN:
+        _unsealed(state, piece, -1)
+    holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
+    record = state.reservations[field]
+    effects = state.effects
+    if field not in effects.records:
+        effects.records[field] = record
+    del state.reservations[field]
+    state.fact(Event.PIECE_DROPPED, field, record)
+
+
+def ask(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """What home says about an attempt; with no record it commits that it came to nothing."""
+    _, key, nonce = command
+    known = state.known(key)
+    if known is None:
+        mark = attempt(key, nonce)
+        if state.known(mark) is None:
+            state.close(mark, b"\x01")
+            state.fact(Event.ABORTED, mark, None)
+        return [OK, Status.RELEASED, 0, None]
+    reservation = Reservation(known)
+    if reservation.extra.get(NONCE) != nonce.hex():
+        return [OK, Status.RELEASED, 0, None]
+    shipped = reservation.extra.get(SHIPPED)
+    return [OK, reservation.status, reservation.expires_at_ms, shipped]
+
+
+def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Home's news for a piece; see ``commands.tell``."""
+    _, reservation_id, nonce, status, expires_at_ms, shipped = command
+    field = PIECE + reservation_id
+    record = state.reservations.get(field)
+    if record is None:
+        return [OK]
+    piece = Reservation(record)
+    if piece.digest != nonce:
+        return [OK]
+    status = Status(status)
+    if status is Status.HELD:
+        _hold_piece(state, field, piece, max(expires_at_ms, now_ms + 1000))
+        return [OK]
+    if shipped or status in (Status.CONFIRMED, Status.FULFILLED):
+        _confirm_piece(state, piece)
+        _ship(state, piece, shipped)
+    if status is Status.CONFIRMED:
+        _store(state, field, piece)
+    else:
+        _end_piece(state, field, piece, now_ms)
+    return [OK]
+
+
+def _hold_piece(state: ShardState, field: str, piece: Reservation, until_ms: int) -> None:
+    if piece.status is Status.CONFIRMED:
+        return  # Old news.
+    if piece.status is Status.TAKEN:
+        _unsealed(state, piece, -1)
+    piece.status, piece.expires_at_ms = Status.HELD, until_ms
+    state.schedule(field, until_ms)
+    _store(state, field, piece)
+
+
+def _confirm_piece(state: ShardState, piece: Reservation) -> None:
+    if piece.status is Status.CONFIRMED:
+        return
+    if piece.status is Status.TAKEN:
+        _unsealed(state, piece, -1)
+    for sku, node, units in piece.backings():
+        state.commit(state.position(sku, node), units)
+    piece.status = Status.CONFIRMED
+
+
+def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
+    """Let the units that home says have left leave here too, each reference once."""
+    done = piece.extra.setdefault(SHIPPED, {})
+    for reference, (digest, lines) in (shipped or {}).items():
+        if reference in done:
+            continue
+        mine = [line for line in lines if shard_of(line[0], state.shards) == state.shard]
+        done[reference] = [digest, mine]
+        for sku, node, units in mine:
+            position = state.position(sku, node)
+            state.touch(position)
+            position.committed -= units
+            # A count may have found fewer since home looked: what left cannot be on hand.
+            position.on_hand = max(0, position.on_hand - units)
+            review(state, position)
+    if not done:
+        del piece.extra[SHIPPED]

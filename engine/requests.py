@@ -1,0 +1,20 @@
+"""A reservation as asked for, after its shape was checked: what a coordinator works from."""
+
+from msgspec import Struct
+
+from engine.record import Extra, Line
+
+
+class Reserve(Struct, frozen=True, gc=False):
+    """One request to hold units.
+
+    ``lines`` are ``[sku, node or None, units]``, one for each (sku, node), in order of first
+    appearance. ``extra`` has the keys of ``record``; what has its default is left out.
+    """
+
+    key: str
+    digest: bytes
+    lines: list[Line]
+    hold_ms: int
+    extra: Extra | None
+    partial: bool

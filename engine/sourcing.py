@@ -1,0 +1,94 @@
+"""Which units serve a line: the one seam where a costed choice can take the place of priority.
+
+Without a wish, nodes are taken by priority (smaller first), then most sellable, then id, and a
+line may be backed by several. A SKU may lie in 2,000 stores, so the order is kept in a heap:
+each choice costs O(log nodes), not a scan.
+"""
+
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
+
+from engine.stock import Book, Position
+
+Choice: TypeAlias = list[tuple[Position, int]]
+
+
+def moved(position: Position) -> None:
+    """The sellable units of a position have changed: enter it in its book's order anew."""
+    book = position.book
+    heap = book.heap
+    if heap is None:
+        return
+    if len(heap) > 4 * len(book.positions) + 64:
+        book.heap = None  # Mostly entries that stopped being true.
+        return
+    sellable = position.sellable
+    if sellable:
+        heappush(heap, (position.place.priority, -sellable, position.node))
+
+
+def choose(book: Book, units: int, channel: str | None) -> Choice:
+    """The backings of ``units``, or of as many as there are, when any node will do.
+
+    The sum falls short of ``units`` only if nothing more is sellable to this channel.
+    """
+    if book.restricted:
+        return _scan(book, units, channel)
+    heap = book.heap
+    if heap is None:
+        heap = book.heap = [
+            (position.place.priority, -position.sellable, node)
+            for node, position in book.positions.items()
+            if position.sellable
+        ]
+        heapify(heap)
+    chosen: Choice = []
+    entries = []
+    positions = book.positions
+    while heap and units:
+        entry = heap[0]
+        position = positions[entry[2]]
+        sellable = position.sellable
+        if -entry[1] != sellable or any(position is other for other, _ in chosen):
+            heappop(heap)
+            continue
+        if not chosen and sellable >= units:
+            return [(position, units)]
+        entries.append(heappop(heap))
+        taken = min(units, sellable)
+        chosen.append((position, taken))
+        units -= taken
+    for entry in entries:  # Still true until the caller takes the units.
+        heappush(heap, entry)
+    return chosen
+
+
+def _scan(book: Book, units: int, channel: str | None) -> Choice:
+    """The same where some nodes serve certain channels only."""
+    eligible = sorted(
+        (position.place.priority, -position.sellable, position.node)
+        for position in book.positions.values()
+        if position.sellable and serves(position, channel)
+    )
+    chosen: Choice = []
+    for _, negative_sellable, node in eligible:
+        if not units:
+            break
+        taken = min(units, -negative_sellable)
+        chosen.append((book.positions[node], taken))
+        units -= taken
+    return chosen
+
+
+def serves(position: Position, channel: str | None) -> bool:
+    """Whether a request of this channel may use the position."""
+    channels = position.place.channels
+    return not channels or channel in channels
+
+
+def available(book: Book, node: str | None, channel: str | None) -> int:
+    """Units a line with this wish could have."""
+    if node is None:
+        return sum(p.sellable for p in book.positions.values() if serves(p, channel))
+    position = book.positions.get(node)
+    return position.sellable if position is not None and serves(position, channel) else 0

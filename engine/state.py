@@ -1,0 +1,332 @@
+"""The working copy of one shard: its books and reservations, and the few moves that change them.
+
+Handlers (``holds``, ``pieces``, ``corrections`` …) decide; everything they change goes through
+here, so that ``effects`` know it and the batch can be taken back.
+"""
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Any, Final, NamedTuple
+
+from engine.effects import Effects, Sealed, seal
+from engine.events import Event
+from engine.ids import backing_of
+from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX
+from engine.record import LEVEL_UNIT, OWES, Durability, Reservation, Status, unpack
+from engine.sourcing import moved
+from engine.stock import Book, Node, Position
+
+#: First character of a piece's field; no key can begin with it.
+PIECE: Final = "/"
+#: First character of the mark of an aborted attempt.
+ATTEMPT: Final = "!"
+#: Records in these states hold units and end by themselves.
+_TIMED: Final = frozenset({Status.HELD, Status.TAKEN})
+
+
+#: MessagePack's way to say: array of four, unsigned 64 bit, string of 16 bytes.
+_FOUR_MEMBERS: Final = b"\x94"
+_UINT64: Final = b"\xcf"
+_RAW_16: Final = b"\xb0"
+
+
+class Expiring(NamedTuple):
+    """What one-line holds with the same end share: the record up to the digest, the due list."""
+
+    expires_at_ms: int
+    prefix: bytes
+    fields: list[str]
+
+
+class ShardState:
+    """Everything one shard's owner holds in memory."""
+
+    def __init__(self, shard: int, shards: int, level: Durability) -> None:
+        self.shard = shard
+        self.shards = shards
+        self.level_flags = LEVEL_UNIT * level
+        self.level = level
+        self.seq = 0
+        self.head = b""
+        self.epoch = 0
+        self.books: dict[str, Book] = {}
+        self.nodes: dict[str, Node] = {}
+        self.network = 0  # Version of the nodes.
+        #: Net only: version that last changed a node.
+        self.node_versions: dict[str, int] = {}
+        self.reservations: dict[str, bytes] = {}
+        #: hash(field) -> hour of ended ones. A false hit costs one look into the store.
+        self.closed: dict[int, int] = {}
+        self.closed_hours: dict[int, list[int]] = {}
+        self.closed_loaded = True
+        #: Ended in commits not yet accepted: the store does not have them yet.
+        self.just_closed: dict[str, bytes] = {}
+        #: What the store said about ended ones this batch may ask for; None: nothing.
+        self.recalled: dict[str, bytes | None] = {}
+        #: Reservations that owe other shards news.
+        self.owing: set[str] = set()
+        self.references: dict[str, list[Any]] = {}
+        self.shortfalls: dict[str, list[Any]] = {}
+        #: When each SKU last changed, oldest first: what views ask for.
+        self.changed: dict[str, int] = {}
+        self.changed_floor = 0
+        self.effects = Effects()
+        self.due_at = Expiring(-1, b"", [])
+        self._due_seconds: list[int] = []
+        self._due: dict[int, list[str]] = {}
+
+    # Records
+
+    def known(self, field: str) -> bytes | None:
+        """The record of a field, open or ended; None if there never was one in the window."""
+        record = self.reservations.get(field)
+        if record is None and (self.closed or not self.closed_loaded):
+            record = self.just_closed.get(field)
+            if record is None:
+                record = self.recalled.get(field)
+        return record
+
+    def put(self, field: str, record: bytes) -> None:
+        """Store an open record."""
+        records = self.effects.records
+        if field not in records:
+            records[field] = self.reservations.get(field)
+        self.reservations[field] = record
+
+    def close(self, field: str, record: bytes) -> None:
+        """Move a record to the ended ones."""
+        effects = self.effects
+        if field not in effects.records:
+            effects.records[field] = self.reservations.get(field)
+        self.reservations.pop(field, None)
+        effects.closed[field] = record
+        self.just_closed[field] = record
+        self.remember_closed(field, effects.now_ms // CLOSED_BUCKET_MS)
+
+    def remember_closed(self, field: str, hour: int) -> None:
+        """Note that a field has ended in that hour."""
+        known_as = hash(field)
+        self.closed[known_as] = hour
+        self.closed_hours.setdefault(hour, []).append(known_as)
+
+    def schedule(self, field: str, at_ms: int) -> None:
+        """Look at a field when its time has come."""
+        self._due_in(at_ms // 1000 + 1).append(field)
+
+    def _due_in(self, second: int) -> list[str]:
+        fields = self._due.get(second)
+        if fields is None:
+            fields = self._due[second] = []
+            heappush(self._due_seconds, second)
+        return fields
+
+    def expiring(self, expires_at_ms: int) -> "Expiring":
+        """What holds that end at this instant have in common; kept for the rest of the batch."""
+        flags = (self.level_flags + Status.HELD).to_bytes(1, "big")
+        at = expires_at_ms.to_bytes(8, "big")
+        self.due_at = Expiring(
+            expires_at_ms,
+            _FOUR_MEMBERS + flags + _UINT64 + at + _RAW_16,
+            self._due_in(expires_at_ms // 1000 + 1),
+        )
+        return self.due_at
+
+    def due(self, now_ms: int, most: int = SWEEP_MAX) -> list[str]:
+        """Up to ``most`` fields whose time has come; each is named once for each schedule."""
+        fields: list[str] = []
+        while self._due_seconds and self._due_seconds[0] * 1000 <= now_ms and len(fields) < most:
+            second = self._due_seconds[0]
+            waiting = self._due[second]
+            cut = most - len(fields)
+            fields += waiting[:cut]
+            del waiting[:cut]
+            if not waiting:
+                del self._due[heappop(self._due_seconds)]
+                self.due_at = Expiring(-1, b"", [])
+        return fields
+
+    def overdue_ms(self, now_ms: int) -> int:
+        """How long the oldest due field has been waiting."""
+        return max(0, now_ms - self._due_seconds[0] * 1000) if self._due_seconds else 0
+
+    # Stock
+
+    def touch(self, position: Position) -> None:
+        """Keep the counters of a position as they were before this batch."""
+        positions = self.effects.positions
+        if position not in positions:
+            positions[position] = position.counts()
+
+    def hold(self, position: Position, units: int) -> None:
+        """Set free units aside; negative gives them back."""
+        self.touch(position)
+        position.reserved += units
+        moved(position)
+
+    def uncommit(self, position: Position, units: int) -> None:
+        """Give confirmed units back."""
+        self.touch(position)
+        position.committed -= units
+        moved(position)
+
+    def commit(self, position: Position, units: int) -> None:
+        """Reserved units become committed ones."""
+        self.touch(position)
+        position.reserved -= units
+        position.committed += units
+
+    def correct(self, position: Position, on_hand: int) -> None:
+        """The world says there are ``on_hand`` units."""
+        self.touch(position)
+        added, removed = self.effects.world.get(position, (0, 0))
+        change = on_hand - position.on_hand
+        self.effects.world[position] = (added + max(0, change), removed + max(0, -change))
+        position.on_hand = on_hand
+        moved(position)
+
+    def position(self, sku: str, node: str) -> Position:
+        """A position that a record names, hence exists."""
+        return self.books[sku].positions[node]
+
+    def field(self, name: str, value: bytes | None) -> None:
+        """Write (or with None delete) a field of ``state``."""
+        self.effects.fields[name] = value
+
+    def fact(self, event: Event, subject: str, payload: Any) -> None:
+        """Note what happened."""
+        self.effects.facts += (event, subject, payload)
+
+    def undo(self, step: Callable[[], object]) -> None:
+        """How to take back what counters and records do not tell."""
+        self.effects.undo.append(step)
+
+    # Batches
+
+    def seal(self) -> Sealed | None:
+        """End the batch: what to commit, or None if nothing changed. The next one begins."""
+        effects = self.effects
+        if not effects:
+            return None
+        sealed = seal(
+            effects,
+            self.reservations,
+            self.seq,
+            self.head,
+            effects.now_ms // CLOSED_BUCKET_MS,
+            self.network,
+        )
+        self.seq, self.head = sealed.seq, sealed.hash_after
+        changed = self.changed
+        for position in effects.positions:
+            sku = position.book.sku
+            changed.pop(sku, None)
+            changed[sku] = sealed.seq
+        self.effects = Effects()
+        return sealed
+
+    def accepted(self, sealed: Sealed) -> None:
+        """The store has this batch: its ended records can be asked for there."""
+        for field, record in sealed.effects.closed.items():
+            if self.just_closed.get(field) is record:
+                del self.just_closed[field]
+
+    def take_back(self, sealed: Sealed | None) -> None:
+        """Undo the last sealed batch, or with None the one being decided. Last first."""
+        effects = self.effects if sealed is None else sealed.effects
+        for position, counts in effects.positions.items():
+            position.restore(counts)
+            position.book.heap = None
+        for field, before in effects.records.items():
+            if before is None:
+                self.reservations.pop(field, None)
+            else:
+                self.reservations[field] = before
+        for field in effects.closed:
+            self.just_closed.pop(field, None)
+            self.closed.pop(hash(field), None)
+        for step in reversed(effects.undo):
+            step()
+        for field, before in effects.records.items():
+            if before is not None:
+                self.watch(field, before)
+        if sealed is None:
+            self.effects = Effects()
+        else:
+            self.seq, self.head = sealed.seq - 1, sealed.hash_before
+
+    def watch(self, field: str, record: bytes) -> None:
+        """Enter an open record where its time or its debts will be looked after."""
+        reservation = Reservation(record)
+        if reservation.status in _TIMED:
+            self.schedule(field, reservation.expires_at_ms)
+        if OWES in reservation.extra:
+            self.owing.add(field)
+
+    # Recovery
+
+    def load_state(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Take fields of ``state`` in; nodes and SKUs may come after the positions of them."""
+        later: list[tuple[str, bytes]] = []
+        for name, value in items:
+            kind, _, rest = name.partition("|")
+            if kind == "n":
+                self.nodes[rest] = Node(rest, unpack(value)[1])
+                self.node_versions[rest] = unpack(value)[0]
+            elif kind == "N":
+                self.network = unpack(value)
+            elif kind == "k":
+                self.books[rest] = Book(rest, unpack(value))
+            elif kind == "r":
+                self.references[rest] = unpack(value)
+            elif kind == "f":
+                self.shortfalls[rest] = unpack(value)
+            else:
+                later.append((rest, value))
+        for backing, value in later:
+            sku, _, node = backing.partition("|")
+            position = self.books[sku].add(self.nodes[node])
+            position.on_hand, position.safety_stock, position.quarantined = unpack(value)
+
+    def load_record(self, field: str, record: bytes) -> None:
+        """Take an open record in: its units count as reserved or committed again."""
+        self.reservations[field] = record
+        reservation = Reservation(record)
+        self.watch(field, record)
+        if reservation.status is Status.TAKEN:
+            # Home may have decided long ago: ask soon, not when the last answer said.
+            self.schedule(field, 0)
+        confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
+        if not confirmed and reservation.status not in _TIMED:
+            return  # Ended, kept for what it owes.
+        left = units_left(reservation)
+        for (sku, node), units in left.items():
+            book = self.books.get(sku)
+            if book is None:
+                continue  # Another shard's line of a reservation decided here.
+            position = book.positions[node]
+            if confirmed:
+                position.committed += units
+            else:
+                position.reserved += units
+                if reservation.status is Status.TAKEN:
+                    book.unsealed += units
+            book.takers.append(field)
+
+    def free_units(self) -> dict[str, int]:
+        """Free units of every backing, as the store's guard must have them."""
+        return {
+            backing_of(book.sku, position.node): position.free
+            for book in self.books.values()
+            for position in book.positions.values()
+        }
+
+
+def units_left(reservation: Reservation) -> dict[tuple[str, str], int]:
+    """Units by (sku, node) that back a reservation and have not been shipped."""
+    left: dict[tuple[str, str], int] = {}
+    for sku, node, units in reservation.backings():
+        left[sku, node] = left.get((sku, node), 0) + units
+    for _, lines in reservation.extra.get("s", {}).values():
+        for sku, node, units in lines:
+            left[sku, node] -= units
+    return {backing: units for backing, units in left.items() if units}

@@ -1,0 +1,125 @@
+"""Positions and the book of a SKU: what is where, and what of it may still be promised."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.ids import backing_of
+
+
+class Node:
+    """A place that can serve an order, as far as a shard needs to know it."""
+
+    __slots__ = ("channels", "members", "node", "priority")
+
+    def __init__(self, node: str, members: Mapping[str, Any]) -> None:
+        self.node = node
+        self.members = dict(members)
+        self.priority: int = members.get("priority", 100)  # Smaller is taken first.
+        self.channels: frozenset[str] = frozenset(members.get("channels", ()))  # Empty: all.
+
+
+class Position:
+    """What one node has of one SKU, in whole units.
+
+    Changed in place, unlike everything else here: a new value for each of 300,000 changes a
+    second would cost more than the rest of the decision. ``Effects`` keeps the values before.
+    """
+
+    __slots__ = (
+        "backing",
+        "book",
+        "committed",
+        "node",
+        "on_hand",
+        "place",
+        "quarantined",
+        "reserved",
+        "safety_stock",
+        "tails",
+    )
+
+    def __init__(self, book: "Book", place: Node) -> None:
+        self.book = book
+        self.place = place
+        self.node = place.node
+        self.backing = backing_of(book.sku, place.node)
+        self.on_hand = 0  # Physically there and good.
+        self.safety_stock = 0  # Withheld from promising.
+        self.reserved = 0  # In held reservations.
+        self.committed = 0  # In confirmed ones, not shipped yet.
+        self.quarantined = 0  # There, but not good; not part of on_hand.
+        self.tails: dict[tuple[str | None, int], bytes] = {}  # See ``holds.packed_tail``.
+
+    @property
+    def free(self) -> int:
+        """Units nobody was promised; negative while promises exceed what is there."""
+        return self.on_hand - self.reserved - self.committed
+
+    @property
+    def sellable(self) -> int:
+        """Units a new reservation may take."""
+        return max(0, self.free - self.safety_stock)
+
+    @property
+    def shortfall(self) -> int:
+        """Units promised but not there."""
+        return max(0, -self.free)
+
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """All counters, in the order of ``restore``."""
+        return (self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined)
+
+    def restore(self, counts: tuple[int, int, int, int, int]) -> None:
+        """Take all counters back to what ``counts`` said before."""
+        self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined = counts
+
+    def report(self) -> list[Any]:
+        """The position as replies carry it; see ``POSITION_MEMBERS``."""
+        return [
+            self.book.sku, self.node, self.on_hand, self.safety_stock, self.reserved,
+            self.committed, self.quarantined, self.sellable, self.shortfall,
+        ]  # fmt: skip
+
+
+#: What the elements of a reported position are.
+POSITION_MEMBERS = (
+    "sku", "node", "on_hand", "safety_stock", "reserved", "committed", "quarantined", "sellable",
+    "shortfall",
+)  # fmt: skip
+
+
+class Book:
+    """All a shard knows of one SKU."""
+
+    __slots__ = ("heap", "members", "only", "positions", "restricted", "sku", "takers", "unsealed")
+
+    def __init__(self, sku: str, members: list[Any]) -> None:
+        self.sku = sku
+        self.members = members  # name, weight_grams, category
+        self.positions: dict[str, Position] = {}
+        #: The position where there is just one, which is most SKUs of a drop.
+        self.only: Position | None = None
+        #: Some node serves certain channels only.
+        self.restricted = False
+        #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
+        self.heap: list[tuple[int, int, str]] | None = None
+        #: Fields of records that took this SKU; some may have gone since.
+        self.takers: list[str] = []
+        #: Units in pieces that home may still refuse.
+        self.unsealed = 0
+
+    def add(self, place: Node) -> Position:
+        """The position at a node, made if it is not there yet."""
+        position = self.positions.get(place.node)
+        if position is None:
+            position = self.positions[place.node] = Position(self, place)
+            self.reorder()
+        return position
+
+    def reorder(self) -> None:
+        """Look again at what is derived from the positions and their nodes."""
+        positions = self.positions.values()
+        self.restricted = any(position.place.channels for position in positions)
+        alone = len(self.positions) == 1 and not self.restricted
+        self.only = next(iter(positions)) if alone else None
+        self.heap = None

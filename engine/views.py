@@ -1,0 +1,78 @@
+"""What others may read: stock, changes for the gateways' views, sold-out hints."""
+
+from typing import Any
+
+from engine.commands import Command, Reply
+from engine.filter import Filter
+from engine.limits import HINT_KEYS_MAX
+from engine.outcome import Outcome
+from engine.state import PIECE, ShardState
+from engine.stock import Book
+
+OK = Outcome.OK
+#: SKUs one view answer carries; beyond it a gateway asks again for what it needs.
+_CHANGES_MAX = 1_000
+
+
+def stock(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.stock``."""
+    book = state.books.get(command[1])
+    if book is None:
+        return [Outcome.UNKNOWN_SKU, [command[1]]]
+    positions = [book.positions[node] for node in sorted(book.positions)]
+    shortfalls = [
+        [position.node, *state.shortfalls[position.backing]]
+        for position in positions
+        if position.backing in state.shortfalls
+    ]
+    return [OK, state.seq, [position.report() for position in positions], shortfalls]
+
+
+def view(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.view``."""
+    _, skus, since = command
+    version = state.seq
+    named = dict.fromkeys(skus)
+    if since < state.changed_floor:
+        version = -1 if since >= 0 else version
+    else:
+        for sku, changed_at in reversed(state.changed.items()):
+            if changed_at <= since:
+                break
+            if len(named) == _CHANGES_MAX:
+                version = -1
+                break
+            named[sku] = None
+    seen = {sku: _sellable(state.books.get(sku)) for sku in named}
+    return [OK, state.epoch, state.seq, version, seen]
+
+
+def _sellable(book: Book | None) -> list[Any] | None:
+    if book is None:
+        return None
+    return [
+        [position.node, position.sellable, sorted(position.place.channels)]
+        for _, position in sorted(book.positions.items())
+        if position.sellable
+    ]
+
+
+def hint(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.hint``.
+
+    Refused while units could come back from undecided baskets, while ended reservations are
+    still being read (a retry of one must get its 200), and for more keys than a filter may hold.
+    """
+    _, sku, takers_known = command
+    book = state.books.get(sku)
+    if book is None:
+        return [Outcome.UNKNOWN_SKU, [sku]]
+    takers = len(book.takers)
+    sellable = any(position.sellable for position in book.positions.values())
+    if sellable or book.unsealed or not state.closed_loaded or takers > HINT_KEYS_MAX:
+        return [Outcome.SHORT]
+    data = None
+    if takers != takers_known:
+        keys = (t.partition(".")[2] if t[0] == PIECE else t for t in book.takers)
+        data = Filter.of(keys, takers).to_bytes()
+    return [OK, state.epoch, state.seq, takers, data]
