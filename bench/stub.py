@@ -1,0 +1,59 @@
+"""A server that answers everything with one fixed 201: its rate is the ceiling of the client.
+
+Run as a child process (``python -m bench.stub``); prints ``ready http://127.0.0.1:PORT``.
+"""
+
+import asyncio
+import os
+from typing import ClassVar, Final
+
+import uvloop
+
+_BODY: Final = (
+    b'{"id":"000.k","key":"k","status":"held","expires_at":"2026-12-01T11:15:00.000Z",'
+    b'"durability":"memory","lines":[{"sku":"s","node":null,"requested":1,"quantity":1,'
+    b'"backings":[{"node":"n","quantity":1,"supply":null,"deliver_by":null,"cost_cents":null}]}]}'
+)
+_ANSWER: Final = (
+    b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+)
+_GATHER_S: Final = 0.001
+
+
+class Stub(asyncio.Protocol):
+    """Answers each piece of data that arrives: right for small requests without pipelining.
+
+    Answers leave together once a millisecond, as they do after a commit: answering each at once
+    would wake the client for every single one and halve what it can do.
+    """
+
+    waiting: ClassVar[list[int]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the descriptor to write to."""
+        self._fd = transport.get_extra_info("socket").fileno()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer within a millisecond."""
+        if not self.waiting:
+            asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
+        self.waiting.append(self._fd)
+
+    @classmethod
+    def flush(cls) -> None:
+        """Write all answers that are due."""
+        for fd in cls.waiting:
+            os.write(fd, _ANSWER)
+        cls.waiting.clear()
+
+
+async def serve() -> None:
+    """Serve on a free loopback port until killed."""
+    server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0, backlog=1024)
+    print(f"ready http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())
