@@ -1,0 +1,25 @@
+"""The key schema: all keys of a shard share a hash tag, so that one function may write them all.
+
+Nothing a caller sends becomes part of a key; ids are fields and values.
+"""
+
+from typing import Final
+
+PREFIX: Final = "tidegate:"
+#: The store's own facts: id, number of shards.
+STORE: Final = f"{PREFIX}store"
+
+
+def key(shard: int, name: str) -> str:
+    """A key of a shard: meta, free, state, reservations, events."""
+    return f"{PREFIX}{{s{shard:03x}}}:{name}"
+
+
+def closed_key(shard: int, hour: int) -> str:
+    """The key of the reservations that ended in one hour (since 1970)."""
+    return key(shard, f"closed:{hour}")
+
+
+def hour_of(closed: str) -> int:
+    """The hour of such a key."""
+    return int(closed.rpartition(":")[2])

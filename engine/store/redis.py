@@ -1,0 +1,195 @@
+"""The store on Redis ≥ 7.0 or Valkey: commits over our own wire, everything else by redis-py."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from engine.effects import Sealed
+from engine.errors import StoreLost, StoreRefused
+from engine.record import Durability
+from engine.store.keys import closed_key, hour_of, key
+from engine.store.protocol import Acquired, Peeked, Right, StreamEntry
+from engine.store.wire import Wire, connect
+
+#: Fields one HSCAN asks for: big enough to be fast, small enough not to hold the server up.
+_SCAN_COUNT: Final = 5_000
+#: How long copies are waited for before an answer says that it is weaker than asked.
+_COPIES_MS: Final = 500
+
+
+class RedisStore:
+    """One host's connections to one primary."""
+
+    def __init__(self, url: str, level: Durability) -> None:
+        self._client = client(url)
+        self._level = level
+        self._wire: Wire | None = None
+
+    async def connect(self) -> None:
+        """Open the wire for commits."""
+        self._wire = await connect(*_endpoint(self._client))
+
+    async def reconnect(self) -> None:
+        """A new wire; what was unanswered on the old one is lost."""
+        if self._wire is not None:
+            self._wire.close()
+        await self.connect()
+
+    def commit(self, right: Right, sealed: Sealed) -> "Future[None]":
+        """See ``ShardStore.commit``."""
+        shard = right.shard
+        keys = [
+            key(shard, "meta"),
+            key(shard, "free"),
+            key(shard, "state"),
+            key(shard, "reservations"),
+            closed_key(shard, sealed.closed_bucket),
+            key(shard, "events"),
+        ]
+        if sealed.drop_bucket is not None:
+            keys.append(closed_key(shard, sealed.drop_bucket))
+        function = "tidegate_commit_returning_v1" if sealed.returning else "tidegate_commit_v1"
+        return self._call(
+            "FCALL", function, str(len(keys)), *keys, str(right.epoch), right.token,
+            str(sealed.seq), sealed.hash_before, sealed.hash_after, str(sealed.now_ms), "0",
+            sealed.changes, sealed.events,
+        )  # fmt: skip
+
+    def check(self, right: Right, seq: int, head: bytes) -> "Future[None]":
+        """See ``ShardStore.check``."""
+        meta = key(right.shard, "meta")
+        return self._call(
+            "FCALL_RO",
+            "tidegate_check_v1",
+            "1",
+            meta,
+            str(right.epoch),
+            right.token,
+            str(seq),
+            head,
+        )
+
+    def _call(self, *words: Any) -> "Future[Any]":
+        if self._wire is not None:
+            return self._wire.call(*words)
+        future: Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(StoreRefused("DISCONNECTED", "not sent"))
+        return future
+
+    async def copies(self) -> bool:
+        """See ``ShardStore.copies``; on the commits' own connection, after their answers."""
+        if self._level < Durability.REPLICATED:
+            return True
+        if self._level is Durability.REPLICATED:
+            return bool(await self._call("WAIT", "1", str(_COPIES_MS)) >= 1)
+        local, remote = await self._call("WAITAOF", "1", "1", str(_COPIES_MS))
+        return bool(local >= 1 and remote >= 1)
+
+    async def acquire(self, right: Right, term: int, owner: str) -> Acquired:
+        """See ``ShardStore.acquire``."""
+        reply = await self._ask(
+            "FCALL", "tidegate_acquire_v1", 1, key(right.shard, "meta"),
+            term, right.epoch, right.token, owner,
+        )  # fmt: skip
+        seq, head, now_ms, store_id, clock_ms = reply
+        return Acquired(int(seq), head, int(now_ms), store_id.decode(), int(clock_ms))
+
+    async def release(self, right: Right) -> None:
+        """See ``ShardStore.release``."""
+        meta = key(right.shard, "meta")
+        await self._ask("FCALL", "tidegate_release_v1", 1, meta, right.epoch, right.token)
+
+    async def scan(self, shard: int, name: str) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+        """See ``ShardStore.scan``."""
+        cursor = 0
+        while True:
+            cursor, portion = await self._ask(
+                "HSCAN", key(shard, name), cursor, "COUNT", _SCAN_COUNT
+            )
+            yield [(field.decode(), value) for field, value in portion.items()]
+            if int(cursor) == 0:
+                return
+
+    async def closed_hours(self, shard: int) -> list[int]:
+        """See ``ShardStore.closed_hours``."""
+        hours = [
+            hour_of(name.decode())
+            async for name in self._client.scan_iter(match=key(shard, "closed:*"))
+        ]
+        return sorted(hours)
+
+    async def recall(self, shard: int, fields: Mapping[int, Sequence[str]]) -> dict[str, bytes]:
+        """See ``ShardStore.recall``."""
+        pipeline = self._client.pipeline(transaction=False)
+        for hour, names in fields.items():
+            pipeline.hmget(closed_key(shard, hour), list(names))
+        found: dict[str, bytes] = {}
+        try:
+            answers = await pipeline.execute()
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            raise StoreLost(str(error)) from error
+        for names, values in zip(fields.values(), answers, strict=True):
+            for name, value in zip(names, values, strict=True):
+                if value is not None:
+                    found.setdefault(name, value)
+        return found
+
+    async def peek(self, shard: int, name: str, fields: Sequence[str]) -> Peeked:
+        """See ``ShardStore.peek``."""
+        epoch, seq, _, *values = await self._ask(
+            "FCALL_RO", "tidegate_peek_v1", 2, key(shard, "meta"), key(shard, name), *fields
+        )
+        return Peeked(int(epoch), int(seq), values)
+
+    async def events(self, shard: int, after: int, most: int) -> list[StreamEntry]:
+        """See ``ShardStore.events``."""
+        stream = key(shard, "events")
+        entries: Any = await self._ask("XRANGE", stream, f"({after}-0", "+", "COUNT", most)
+        return [
+            StreamEntry(int(entry_id.split(b"-")[0]), fields[b"e"], fields[b"h"])
+            for entry_id, fields in entries
+        ]
+
+    async def clock_ms(self) -> int:
+        """See ``ShardStore.clock_ms``."""
+        seconds, micros = await self._ask("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def _ask(self, *words: Any) -> Any:
+        try:
+            return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            code, _, detail = str(error).partition(" ")
+            raise StoreRefused(code, detail) from error
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            raise StoreLost(str(error)) from error
+
+    async def close(self) -> None:
+        """See ``ShardStore.close``."""
+        if self._wire is not None:
+            self._wire.close()
+        await self._client.aclose()
+
+
+def client(url: str) -> "redis.asyncio.Redis":
+    """A redis-py client for everything but commits, with its own retries off."""
+    return redis.asyncio.Redis.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=30, protocol=2
+    )
+
+
+def _endpoint(made: "redis.asyncio.Redis") -> tuple[str | tuple[str, int], tuple[str, str] | None]:
+    """Address and credentials of a client's URL."""
+    kwargs = made.connection_pool.connection_kwargs
+    address = kwargs.get("path") or (kwargs.get("host", "127.0.0.1"), kwargs.get("port", 6379))
+    if not kwargs.get("password"):
+        return address, None
+    return address, (kwargs.get("username") or "default", kwargs["password"])
