@@ -52,10 +52,13 @@ def following(times_s: Sequence[float], rates_per_s: Sequence[float], seed: int)
     """A Poisson process whose rate is piecewise linear through the given points."""
     fine = np.unique(np.concatenate([np.linspace(times_s[0], times_s[-1], 10_001), times_s]))
     middles = (fine[1:] + fine[:-1]) / 2
-    expected = np.concatenate([[0.0], np.cumsum(_rate(middles, times_s, rates_per_s) * np.diff(fine))])
+    expected = np.concatenate(
+        [[0.0], np.cumsum(_rate(middles, times_s, rates_per_s) * np.diff(fine))]
+    )
     generator = np.random.default_rng(seed)
     count = generator.poisson(expected[-1])
-    return np.interp(np.sort(generator.uniform(0.0, expected[-1], count)), expected, fine)
+    times: Times = np.interp(np.sort(generator.uniform(0.0, expected[-1], count)), expected, fine)
+    return times
 
 
 def replay(order_times_s: Times, seconds: float) -> Times:
@@ -64,11 +67,13 @@ def replay(order_times_s: Times, seconds: float) -> Times:
     span = float(times[-1] - times[0]) if len(times) else 0.0
     if span == 0.0:
         return np.zeros(len(times))
-    return (times - times[0]) * (seconds * (1 - 1e-9) / span)
+    compressed: Times = (times - times[0]) * (seconds * (1 - 1e-9) / span)
+    return compressed
 
 
 def _rate(at: Times, times_s: Sequence[float], rates_per_s: Sequence[float]) -> Times:
     """The rate at each moment; of two points at one time the later holds from there on."""
     spread = np.array(times_s, dtype=np.float64)
     spread[1:] += np.arange(1, len(times_s)) * 1e-12  # np.interp wants rising times.
-    return np.interp(at, spread, rates_per_s)
+    rates: Times = np.interp(at, spread, rates_per_s)
+    return rates

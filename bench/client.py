@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         "_lost",
         "_transport",
         "busy",
+        "closed",
         "number",
         "sent_at",
     )
@@ -43,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._fd = -1
         self._transport: asyncio.Transport | None = None
+        self.closed = asyncio.Event()
         self.busy = False
         self.number = 0  # Of the request in flight, as its sender counts.
         self.sent_at = 0.0  # perf_counter() when it was sent, or when it was planned.
@@ -54,7 +56,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the descriptor: small requests are written to it directly."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance.
         self._fd = transport.get_extra_info("socket").fileno()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -62,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._fd = -1
         self._transport = None
         self._lost.set()
+        self.closed.set()
         if self.busy:
             self.busy = False
             self._answered(self, LOST, b"")
@@ -136,8 +139,7 @@ class Pool:
             self._mender.cancel()
         for connection in self._connections:
             connection.close()
-        while any(connection.usable for connection in self._connections):
-            await asyncio.sleep(0.001)
+        await asyncio.gather(*(connection.closed.wait() for connection in self._connections))
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()

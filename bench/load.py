@@ -135,7 +135,7 @@ class _OpenRun:
         self._planned: list[float] = []
         self._at = 0
         self._ids: dict[int, bytes] = {}
-        self._pays = set(n - self._count for n in self._numbers if n >= self._count)
+        self._pays = {n - self._count for n in self._numbers if n >= self._count}
         self._idle: deque[Connection] = deque()
         self._waiting: deque[tuple[float, int]] = deque()
         self.tally = Tally()

@@ -30,12 +30,14 @@ class Child:
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> None:
-        self.errors: IO[bytes] = tempfile.TemporaryFile()
+        # Kept open as long as the child: what it said is wanted when it fails.
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._name = " ".join(arguments[:4])
         self.process = subprocess.Popen(
             list(arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=self._errors,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
             user=user,
@@ -73,7 +75,7 @@ class Child:
         if found:
             return found[0]
         self.stop(signal.SIGKILL)
-        raise CannotStart(f"{' '.join(self.process.args[:4])}: not ready\n{self.tail()}")  # type: ignore[index]
+        raise CannotStart(f"{self._name}: not ready\n{self.tail()}")
 
     def port(self, timeout_s: float = READY_S) -> int:
         """Wait for ``ready http://127.0.0.1:PORT``."""
@@ -91,8 +93,8 @@ class Child:
 
     def tail(self, count: int = 12) -> str:
         """The last lines of its standard error."""
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").splitlines()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-count:])
 
     def _signal(self, number: signal.Signals) -> None:

@@ -5,6 +5,7 @@ Run as a child process (``python -m bench.stub``); prints ``ready http://127.0.0
 
 import asyncio
 import os
+import sys
 from typing import ClassVar, Final
 
 import uvloop
@@ -51,7 +52,8 @@ class Stub(asyncio.Protocol):
 async def serve() -> None:
     """Serve on a free loopback port until killed."""
     server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0, backlog=1024)
-    print(f"ready http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    sys.stdout.write(f"ready http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

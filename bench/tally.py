@@ -111,9 +111,7 @@ class Measure:
         return self.counts["unknown"] + self.counts["errors"]
 
 
-def measure(
-    tally: Tally, name: str, connections: int, window: tuple[float, float]
-) -> Measure:
+def measure(tally: Tally, name: str, connections: int, window: tuple[float, float]) -> Measure:
     """Fold the answers that came within ``window`` (perf_counter seconds)."""
     ended = np.frombuffer(tally.ended, dtype=np.float64)
     inside = (ended >= window[0]) & (ended < window[1])

@@ -57,7 +57,7 @@ def create_app(path: str, sha: str, pool: int) -> FastAPI:
         wanted = [part for line in order.lines for part in (line.sku, line.quantity)]
         keys = (STOCK, RESERVATIONS, EVENTS)
         text = order.model_dump_json()
-        reply: Any = await store.evalsha(sha, 3, *keys, idempotency_key, text, *wanted)  # type: ignore[misc]
+        reply: Any = await store.evalsha(sha, 3, *keys, idempotency_key, text, *wanted)
         if reply[0] == 0:
             return JSONResponse({"title": "Not enough stock", "sku": reply[1].decode()}, 409)
         body = {"id": idempotency_key, "status": "held", "lines": lines}
@@ -74,7 +74,8 @@ def main() -> None:
         create_app(path, sha, pool), loop="uvloop", http="httptools", access_log=False,
         log_level="warning", backlog=2048,
     )  # fmt: skip
-    print(f"ready http://127.0.0.1:{sock.getsockname()[1]}", flush=True)
+    sys.stdout.write(f"ready http://127.0.0.1:{sock.getsockname()[1]}\n")
+    sys.stdout.flush()
     uvicorn.Server(config).run(sockets=[sock])
 
 

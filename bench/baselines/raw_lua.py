@@ -41,7 +41,7 @@ class _Caller(asyncio.Protocol):
         self._replied = replied
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self._fd = transport.get_extra_info("socket").fileno()
         os.write(self._fd, self._next_call())
 

@@ -57,7 +57,7 @@ class Store:
 
     def held(self) -> int:
         """Reservations in it."""
-        return int(self.client.hlen(RESERVATIONS))  # type: ignore[arg-type]
+        return int(self.client.hlen(RESERVATIONS))
 
     def _wait(self) -> None:
         """Wait until it answers, at most five seconds."""

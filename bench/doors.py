@@ -1,0 +1,133 @@
+"""Other doors and other weather: batches, a SKU that is gone, more callers than it can serve."""
+
+import re
+
+from bench import rivals
+from bench.audit import Told, audit, element_statuses
+from bench.client import ask, request
+from bench.load import Address, Closed, closed
+from bench.orders import Demand, Orders
+from bench.product import NODE, Product, adjust, fill
+from bench.sale import Sale, ratios
+from bench.scenario import PLENTY, Options, Run, Scenario
+from bench.tally import Measure
+
+
+async def play_batch_door(scenario: Scenario, options: Options) -> Run:
+    """Many reservations a request."""
+    run = Run()
+    await rivals.play(scenario, options, run)
+    options.say("starting the product")
+    with Product(options.setup) as product:
+        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+        await fill(product.address, stock)
+        told = Told()
+        for step, connections in enumerate(scenario.connections):
+            options.say(f"{connections} connections, {scenario.batch} reservations a request")
+            measure = await _batches(scenario, options, product.address, (step, connections, told))
+            run.measures.append(measure)
+            run.figures[f"rate_batch_{connections}_per_s"] = measure.rate_per_s
+            run.figures[f"p99_batch_{connections}_ms"] = measure.latency_ms["p99"]
+        options.say("audit")
+        run.audit = await audit(product.address, told, stock)
+    best = max(run.figures[f"rate_batch_{n}_per_s"] for n in scenario.connections)
+    run.figures["rate_batch_per_s"] = best
+    ratios(run)
+    return run
+
+
+async def _batches(
+    scenario: Scenario, options: Options, address: Address, at: tuple[int, int, Told]
+) -> Measure:
+    """One closed loop at the batch door."""
+    number, connections, told = at
+    orders = Orders(f"b{number:03d}", scenario.demand.baskets())
+    size = scenario.batch
+
+    def batch(number: int) -> bytes:
+        return orders.batch(range(number * size, number * size + size))
+
+    step = Closed(
+        name=f"batch door, {connections}",
+        connections=connections,
+        seconds=scenario.seconds(options),
+        warmup_s=scenario.warmup_s,
+    )
+    measure, tally = await closed(address, step, batch, element_statuses)
+    told.note(orders, tally, size)
+    return measure
+
+
+async def play_sold_out(scenario: Scenario, options: Options) -> Run:
+    """Accepted answers first, then the same SKU is emptied and everybody is refused."""
+    run = Run()
+    options.say("starting the product")
+    with Product(options.setup) as product:
+        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+        await fill(product.address, stock)
+        sale = Sale(scenario, options, product, run)
+        (connections,) = scenario.connections
+        accepted = await sale.closed(connections)
+        for sku in scenario.demand.skus():
+            stock[sku] = await _empty(product.address, sku)
+        refused = await sale.closed(connections)
+        options.say("audit")
+        run.audit = await audit(product.address, sale.told, stock)
+    run.figures["rate_accepted_per_s"] = accepted.rate_per_s
+    run.figures["rate_sold_out_per_s"] = refused.answered_per_s
+    run.figures["p99_sold_out_ms"] = refused.latency_ms["p99"]
+    run.figures["times_accepted"] = refused.answered_per_s / accepted.rate_per_s
+    return run
+
+
+async def _empty(address: Address, sku: str) -> int:
+    """Count a SKU down to what is promised. → what is left on hand."""
+    (status, body), *_ = await ask(address, [request("GET", f"/v1/stock/{sku}")])
+    assert status == 200, body
+    promised = sum(int(n) for n in re.findall(rb'"(?:reserved|committed)":\s*(\d+)', body))
+    await adjust(address, f"empty-{sku}", [(sku, NODE, promised)])
+    return promised
+
+
+async def play_overload(scenario: Scenario, options: Options) -> Run:
+    """The ceiling, then four times its connections: what is served, how fast is refused."""
+    run = Run()
+    options.say("starting the product")
+    with Product(options.setup) as product:
+        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+        await fill(product.address, stock)
+        sale = Sale(scenario, options, product, run)
+        ceiling = [await sale.closed(connections) for connections in scenario.connections]
+        best = max(ceiling, key=lambda measure: measure.rate_per_s)
+        flood = await sale.closed(4 * best.connections)
+        (_, metrics), *_ = await ask(product.address, [request("GET", "/metrics")])
+        options.say("audit")
+        run.audit = await audit(product.address, sale.told, stock)
+    run.figures["ceiling_per_s"] = best.rate_per_s
+    run.figures["ceiling_connections"] = best.connections
+    run.figures["goodput_per_s"] = flood.rate_per_s
+    run.figures["goodput_share"] = flood.rate_per_s / best.rate_per_s
+    run.figures["shed_per_s"] = flood.counts["shed"] / flood.seconds
+    run.figures["refusal_seen_p99_ms"] = flood.refusal_p99_ms
+    refusal_s = quantile(metrics.decode(), "tidegate_refusal_seconds", 0.99)
+    run.figures["refusal_p99_ms"] = refusal_s * 1000
+    return run
+
+
+def quantile(metrics: str, name: str, share: float) -> float:
+    """The upper edge of the bucket of a Prometheus histogram that a share of counts lies below.
+
+    0 where it has counted nothing; infinite in the last bucket.
+    """
+    pattern = rf'^{name}_bucket\{{(?:[^}}]*,)?le="([^"]+)"[^}}]*\}} (\S+)$'
+    buckets: dict[float, float] = {}
+    for edge, count in re.findall(pattern, metrics, re.MULTILINE):
+        buckets[float(edge)] = buckets.get(float(edge), 0.0) + float(count)
+    total = buckets.get(float("inf"), 0.0)
+    if not total:
+        return 0.0
+    return min(edge for edge, count in buckets.items() if count >= share * total)
+
+
+#: One SKU that everybody wants.
+ONE_SKU = Demand(sku_count=1, hot_share=1.0)

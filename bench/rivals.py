@@ -1,0 +1,81 @@
+"""The baselines of one run, before the product starts: each has the machine to itself."""
+
+from bench.baselines import postgres, raw_lua
+from bench.baselines.fastapi_lua import POOL
+from bench.baselines.store import Store
+from bench.load import Closed, closed
+from bench.orders import Orders
+from bench.processes import Child, module
+from bench.scenario import PLENTY, Options, Run, Scenario
+
+#: The usual way is measured at these, and its best rate is what counts.
+_FASTAPI_CONNECTIONS = (64, 256)
+
+
+async def client_ceiling(scenario: Scenario, options: Options, run: Run) -> None:
+    """How fast the client is when the server does nothing."""
+    options.say("client against a stub")
+    orders = Orders("stub", scenario.demand.baskets())
+    with Child(module("bench.stub")) as child:
+        step = Closed(name="stub", connections=256, seconds=min(1.0, scenario.seconds(options)))
+        measure, _ = await closed(("127.0.0.1", child.port()), step, orders.request)
+    run.figures["client_ceiling_per_s"] = measure.rate_per_s
+
+
+async def play(scenario: Scenario, options: Options, run: Run) -> None:
+    """Measure the baselines that the scenario names."""
+    if not options.baselines:
+        return
+    wanted = scenario.baselines
+    if {"fastapi_lua", "raw_lua"} & set(wanted):
+        with Store(options.setup.durability) as store:
+            if "raw_lua" in wanted:
+                await _raw_lua(store, scenario, options, run)
+            if "fastapi_lua" in wanted:
+                await _fastapi_lua(store, scenario, options, run)
+    if "postgres" in wanted:
+        await _postgres(scenario, options, run)
+
+
+async def _raw_lua(store: Store, scenario: Scenario, options: Options, run: Run) -> None:
+    options.say("one script call a reservation, no HTTP")
+    sha = store.fill(scenario.demand.skus(), PLENTY)
+    result = await raw_lua.run(store, sha, scenario.demand.baskets(), scenario.seconds(options))
+    run.figures["raw_lua_per_s"] = result.best_per_s
+    run.figures["raw_lua_own_client_per_s"] = result.own_per_s
+    if result.redis_benchmark_per_s is not None:
+        run.figures["raw_lua_redis_benchmark_per_s"] = result.redis_benchmark_per_s
+
+
+async def _fastapi_lua(store: Store, scenario: Scenario, options: Options, run: Run) -> None:
+    baskets = scenario.demand.baskets()
+    for number, connections in enumerate(_FASTAPI_CONNECTIONS):
+        options.say(f"FastAPI + one script call a request, {connections} connections")
+        sha = store.fill(scenario.demand.skus(), PLENTY)
+        arguments = module("bench.baselines.fastapi_lua", store.socket, sha, str(POOL))
+        with Child(arguments) as child:
+            step = Closed(
+                name=f"FastAPI + Lua, {connections}",
+                connections=connections,
+                seconds=scenario.seconds(options),
+                warmup_s=scenario.warmup_s,
+            )
+            orders = Orders(f"f{number:03d}", baskets)
+            measure, _ = await closed(("127.0.0.1", child.port()), step, orders.request)
+        run.measures.append(measure)
+        run.figures[f"fastapi_lua_{connections}_per_s"] = measure.rate_per_s
+        run.figures[f"fastapi_lua_{connections}_p50_ms"] = measure.latency_ms["p50"]
+    best = max(run.figures[f"fastapi_lua_{count}_per_s"] for count in _FASTAPI_CONNECTIONS)
+    run.figures["fastapi_lua_per_s"] = best
+
+
+async def _postgres(scenario: Scenario, options: Options, run: Run) -> None:
+    reason = postgres.skip_reason()
+    if reason:
+        run.notes.append(f"PostgreSQL not measured: {reason}")
+        return
+    with postgres.server() as folder:
+        for name, rows in (("hot", 1), ("1000_rows", 1000)):
+            options.say(f"PostgreSQL, {rows} row{'s' if rows > 1 else ''}")
+            rate = await postgres.rate_per_s(folder, rows, scenario.seconds(options))
+            run.figures[f"postgres_{name}_per_s"] = rate

@@ -1,0 +1,115 @@
+"""Sales over HTTP: one request a reservation, closed loops for the ceiling, then an open one."""
+
+from bench import rivals
+from bench.arrivals import poisson
+from bench.audit import Told, audit
+from bench.load import Closed, Open, closed, open_loop
+from bench.orders import Orders
+from bench.product import Product, fill
+from bench.scenario import PLENTY, Options, Run, Scenario
+from bench.tally import Measure
+
+#: Connections at which the ceiling of the product is looked for.
+_CEILING_CONNECTIONS_MAX = 256
+
+
+async def play(scenario: Scenario, options: Options) -> Run:
+    """Baselines, then the product: closed loops, one connection, the open loop, the audit."""
+    run = Run()
+    await rivals.client_ceiling(scenario, options, run)
+    await rivals.play(scenario, options, run)
+    options.say("starting the product")
+    with Product(options.setup) as product:
+        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+        await fill(product.address, stock)
+        sale = Sale(scenario, options, product, run)
+        for connections in (*scenario.connections, 1):
+            await sale.closed(connections)
+        if scenario.open_share:
+            await sale.open()
+        options.say("audit")
+        run.audit = await audit(product.address, sale.told, stock)
+    ratios(run)
+    return run
+
+
+class Sale:
+    """The steps against one running product, and what its clients were told."""
+
+    def __init__(self, scenario: Scenario, options: Options, product: Product, run: Run) -> None:
+        self._scenario = scenario
+        self._options = options
+        self._product = product
+        self._run = run
+        self._baskets = scenario.demand.baskets()
+        self.told = Told()
+
+    def orders(self) -> Orders:
+        """Orders whose keys no other step uses."""
+        return Orders(f"r{len(self._run.measures):03d}", self._baskets)
+
+    async def closed(self, connections: int) -> Measure:
+        """One closed loop."""
+        name = f"{connections} connection{'s' if connections > 1 else ''}"
+        self._options.say(name)
+        step = Closed(
+            name=name,
+            connections=connections,
+            seconds=self._scenario.seconds(self._options),
+            warmup_s=self._scenario.warmup_s,
+        )
+        orders = self.orders()
+        measure, tally = await closed(self._product.address, step, orders.request)
+        self.told.note(orders, tally)
+        self._keep(measure, str(connections))
+        return measure
+
+    async def open(self) -> Measure:
+        """The open loop at a share of the best rate so far, counted in requests of any kind."""
+        scenario, run = self._scenario, self._run
+        rates = [run.figures[f"rate_{n}_per_s"] for n in scenario.connections
+                 if n <= _CEILING_CONNECTIONS_MAX]  # fmt: skip
+        offered = scenario.open_share * max(rates) / (1 + scenario.confirm_share)
+        self._options.say(f"open loop, {offered:,.0f} buyers/s")
+        seconds = scenario.warmup_s + 2 * scenario.seconds(self._options)
+        step = Open(
+            name="open loop",
+            connections=_CEILING_CONNECTIONS_MAX,
+            times=poisson(offered, seconds, self._options.seed),
+            confirm_share=scenario.confirm_share,
+            warmup_s=scenario.warmup_s,
+            seed=self._options.seed,
+        )
+        orders = self.orders()
+        measure, tally = await open_loop(self._product.address, step, orders)
+        self.told.note(orders, tally)
+        run.figures["offered_per_s"] = offered
+        run.figures["generator_lag_p99_ms"] = measure.lag_p99_ms
+        self._keep(measure, "open")
+        return measure
+
+    def _keep(self, measure: Measure, name: str) -> None:
+        self._run.measures.append(measure)
+        figures = self._run.figures
+        figures[f"rate_{name}_per_s"] = measure.rate_per_s
+        for percentile in ("p50", "p99", "p999"):
+            figures[f"{percentile}_{name}_ms"] = measure.latency_ms[percentile]
+        figures["errors"] = figures.get("errors", 0) + measure.failures
+
+
+def ratios(run: Run) -> None:
+    """Figures that compare the product with the baselines of the same run."""
+    figures = run.figures
+    usual, raw = figures.get("fastapi_lua_per_s"), figures.get("raw_lua_per_s")
+    hot_row = figures.get("postgres_hot_per_s")
+    for name in [name for name in figures if name.startswith("rate_")]:
+        which = name.removeprefix("rate_").removesuffix("_per_s")
+        if usual:
+            figures[f"times_fastapi_lua_{which}"] = figures[name] / usual
+        if raw:
+            figures[f"times_raw_lua_{which}"] = figures[name] / raw
+        if hot_row:
+            figures[f"times_postgres_hot_{which}"] = figures[name] / hot_row
+    if "p99_64_ms" in figures and figures.get("fastapi_lua_64_p50_ms"):
+        share = figures["p99_64_ms"] / figures["fastapi_lua_64_p50_ms"]
+        figures["p99_64_share_of_fastapi_lua_p50"] = share
