@@ -1,0 +1,165 @@
+"""One request on the hot path, from its head to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from engine.limits import DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX
+from gateway import answers
+from gateway.problems import Problem, Refused, invalid, problem
+from gateway.reading import packed_in, packed_out
+
+if TYPE_CHECKING:
+    from gateway.metrics import Metrics
+
+#: Seconds after a route's name is known; a handler calls ``answer`` or ``refuse`` exactly once.
+Handler: TypeAlias = Callable[["HotRequest"], None]
+Headers: TypeAlias = dict[bytes, bytes]
+
+JSON_MEDIA: Final = b"application/json"
+MSGPACK_MEDIA: Final = b"application/msgpack"
+PROBLEM_MEDIA: Final = b"application/problem+json"
+
+CLOSE: Final = b"connection: close\r\n"
+_HEADS: Final = {
+    (status, media): b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: "
+    % (status, HTTPStatus(status).phrase.encode(), media)
+    for status in (200, 201, 400, 404, 405, 409, 410, 413, 415, 422, 429, 431, 500, 503)
+    for media in (JSON_MEDIA, MSGPACK_MEDIA, PROBLEM_MEDIA)
+}
+
+
+class Route(Protocol):
+    """What the door must know of a hot route."""
+
+    name: str  # The path with its parameters' names: a label of the metrics.
+    handler: Handler
+    body_bytes_max: int
+
+
+class Connection(Protocol):
+    """What a request needs of the connection it came on."""
+
+    def answered(self, request: HotRequest) -> None:
+        """``request.bytes_out`` is set."""
+
+
+class HotRequest:
+    """One request. ``bytes_out`` is the whole answer, ready to be sent when its turn has come."""
+
+    __slots__ = (
+        "alone",
+        "begun",
+        "body",
+        "bytes_out",
+        "complete",
+        "connection",
+        "deadline_at",
+        "discards",
+        "headers",
+        "keep_alive",
+        "metrics",
+        "name",
+        "packed",
+        "query",
+        "read_at",
+        "route",
+        "wants_continue",
+    )
+
+    def __init__(
+        self, connection: Connection, route: Route, name: str, query: bytes, metrics: Metrics
+    ) -> None:
+        self.connection = connection
+        self.route = route
+        self.name = name  # The id in the path, or "".
+        self.query = query
+        self.metrics = metrics
+        self.headers: Headers = {}
+        self.body: bytes | bytearray = b""
+        self.bytes_out: bytes | None = None
+        self.packed = False  # The answer's format.
+        self.keep_alive = True
+        self.begun = False
+        self.complete = False  # The body is all there.
+        self.discards = False  # Answered early: the rest of the body is of no interest.
+        self.alone = False  # What follows on the connection waits until this is answered.
+        self.wants_continue = False
+        self.deadline_at = 0.0
+        self.read_at = 0.0  # perf_counter
+
+    def key(self) -> str | None:
+        """The header Idempotency-Key."""
+        value = self.headers.get(b"idempotency-key")
+        return None if value is None else value.decode("latin-1")
+
+    def settle_formats(self) -> bool:
+        """Whether the body is MessagePack; sets the format of the answer. Refused: 415."""
+        headers = self.headers
+        content_type = headers.get(b"content-type")
+        if content_type == JSON_MEDIA and b"accept" not in headers:
+            return False
+        packed = packed_in(None if content_type is None else content_type.decode("latin-1"))
+        accept = headers.get(b"accept")
+        self.packed = packed_out(None if accept is None else accept.decode("latin-1"), packed)
+        return packed
+
+    def deadline_after_s(self) -> float:
+        """Seconds until the answer is of no use any more. Refused: 422."""
+        value = self.headers.get(b"x-deadline-ms")
+        if value is None:
+            return DEADLINE_MS_DEFAULT / 1000
+        return deadline_ms(value) / 1000
+
+    def answer(self, status: int, body: bytes, more: bytes = b"") -> None:
+        """Answer with a success; ``more`` are further header lines."""
+        self._send(status, MSGPACK_MEDIA if self.packed else JSON_MEDIA, body, more)
+
+    def answer_json(self, status: int, body: bytes) -> None:
+        """Answer a route that speaks JSON only."""
+        self._send(status, JSON_MEDIA, body, b"")
+
+    def refuse(self, refusal: Problem) -> None:
+        """Answer with a problem, always JSON."""
+        wait_s = refusal.retry_after_s
+        more = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
+        self.refuse_encoded(
+            refusal.kind.status, answers.to_json(refusal.document()), more
+        )
+
+    def refuse_encoded(self, status: int, body: bytes, more: bytes = b"") -> None:
+        """Answer with a problem that is laid out already."""
+        self.metrics.refusal_s.add(perf_counter() - self.read_at)
+        self._send(status, PROBLEM_MEDIA, body, more)
+
+    def _send(self, status: int, media: bytes, body: bytes, more: bytes) -> None:
+        metrics = self.metrics
+        metrics.count(self.route.name, status)
+        if not self.keep_alive:
+            more += CLOSE
+        self.bytes_out = b"%b%d\r\n%b%b\r\n%b" % (
+            _HEADS[status, media], len(body), metrics.date_line, more, body,
+        )  # fmt: skip
+        self.connection.answered(self)
+
+
+def deadline_ms(value: bytes) -> int:
+    """The header X-Deadline-Ms; Refused if it is not 1-30000."""
+    if not value.isdigit() or len(value) > 5 or not 1 <= int(value) <= DEADLINE_MS_MAX:
+        raise Refused(invalid("header.X-Deadline-Ms", f"is not 1-{DEADLINE_MS_MAX}"))
+    return int(value)
+
+
+def no_query(request: HotRequest) -> None:
+    """Refuse query parameters where a route has none."""
+    if request.query:
+        member = request.query.partition(b"&")[0].partition(b"=")[0].decode("latin-1")
+        raise Refused(invalid(f"query.{member[:100]}", "is not known here"))
+
+
+def too_large(limit: int) -> Problem:
+    """The problem of a body beyond ``limit`` bytes."""
+    return problem("too-large", f"the body exceeds {limit:,} bytes")

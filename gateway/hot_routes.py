@@ -1,0 +1,172 @@
+"""The routes that are answered at the socket: which requests they are, and what each does."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.parse
+from dataclasses import dataclass
+from typing import Final
+
+import httptools
+
+from engine.commands import Reply
+from engine.ids import reservation_id
+from engine.outcome import Outcome
+from engine.requests import Reserve
+from gateway.answers import reservation_body, sold_out_json
+from gateway.hot_batch import confirm_batch, release_batch, reserve_batch
+from gateway.hot_request import Handler, HotRequest, no_query
+from gateway.intake import Intake
+from gateway.metrics import Metrics
+from gateway.ports import Owners
+from gateway.problems import of_reply
+from gateway.reading import Reader, checked_id
+from gateway.requests import key_of, parcel, reserve_request
+from gateway.schema import EmptyBody, FulfilBody, ReservationBody
+
+#: Bytes of a body about one reservation, and of any other.
+RESERVATION_BYTES_MAX: Final = 64 * 1024
+BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+
+_READ_RESERVATION: Final = Reader(ReservationBody)
+_READ_EMPTY: Final = Reader(EmptyBody)
+_READ_FULFIL: Final = Reader(FulfilBody)
+
+_OK: Final = int(Outcome.OK)
+_REPEATED: Final = int(Outcome.REPEATED)
+_SHORT: Final = int(Outcome.SHORT)
+_RESERVATIONS: Final = b"/v1/reservations/"
+_AVAILABILITY: Final = b"/v1/availability"
+
+
+@dataclass(frozen=True, slots=True)
+class HotRoute:
+    """A route, see ``hot_request.Route``."""
+
+    name: str
+    handler: Handler
+    body_bytes_max: int = RESERVATION_BYTES_MAX
+
+
+class HotRoutes:
+    """The hot routes of one worker."""
+
+    def __init__(self, client: Owners, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self.metrics = metrics
+        self.intake = intake = Intake(client, metrics, loop)
+        self._exact = {
+            b"/v1/reservations": HotRoute("/v1/reservations", self.reserve),
+            b"/v1/reservations:batch": HotRoute(
+                "/v1/reservations:batch", lambda r: reserve_batch(intake, r), BODY_BYTES_MAX
+            ),
+            b"/v1/reservations:confirm": HotRoute(
+                "/v1/reservations:confirm", lambda r: confirm_batch(intake, r), BODY_BYTES_MAX
+            ),
+            b"/v1/reservations:release": HotRoute(
+                "/v1/reservations:release", lambda r: release_batch(intake, r), BODY_BYTES_MAX
+            ),
+        }
+        self._of_one = {
+            b"confirm": HotRoute("/v1/reservations/{id}/confirm", self.confirm),
+            b"release": HotRoute("/v1/reservations/{id}/release", self.release),
+            b"fulfil": HotRoute("/v1/reservations/{id}/fulfil", self.fulfil),
+        }
+
+    def find(self, method: bytes, url: bytes) -> tuple[HotRoute, str, bytes] | None:
+        """(route, id in the path or "", query), or None if the request is a cold one."""
+        if method != b"POST":
+            return None
+        route = self._exact.get(url)
+        if route is not None:
+            return route, "", b""
+        if url[:1] != b"/":
+            url = _origin_form(url)
+        path, _mark, query = url.partition(b"?")
+        route = self._exact.get(path)
+        if route is not None:
+            return route, "", query
+        if not path.startswith(_RESERVATIONS):
+            return None
+        name, _slash, verb = path[len(_RESERVATIONS) :].partition(b"/")
+        route = self._of_one.get(verb)
+        if route is None or not name:
+            return None
+        text = name.decode("latin-1")
+        return route, urllib.parse.unquote(text) if "%" in text else text, query
+
+    def reserve(self, request: HotRequest) -> None:
+        """POST /v1/reservations"""
+        if request.query:
+            no_query(request)
+        body = _READ_RESERVATION.read(request.body, request.settle_formats())
+        asked = reserve_request(key_of(body, request.key()), body)
+        request.alone = self.intake.reserve(
+            asked, request.deadline_at, lambda home, reply: _reserved(request, asked, home, reply)
+        )
+
+    def confirm(self, request: HotRequest) -> None:
+        """POST /v1/reservations/{id}/confirm"""
+        name = _read_nothing(request)
+        self.intake.confirm(
+            name, request.deadline_at, lambda reply: _finished(request, reply, name)
+        )
+
+    def release(self, request: HotRequest) -> None:
+        """POST /v1/reservations/{id}/release"""
+        name = _read_nothing(request)
+        self.intake.release(
+            name, request.deadline_at, lambda reply: _finished(request, reply, name)
+        )
+
+    def fulfil(self, request: HotRequest) -> None:
+        """POST /v1/reservations/{id}/fulfil"""
+        no_query(request)
+        name = checked_id(request.name, "id")
+        asked = parcel(_READ_FULFIL.read(request.body, request.settle_formats()))
+
+        def done(reply: Reply) -> None:
+            _finished(request, reply, asked[0] if reply[0] == Outcome.KEY_REUSED else name)
+
+        self.intake.fulfil(name, asked, request.deadline_at, done)
+
+
+def _origin_form(url: bytes) -> bytes:
+    """A request target without scheme and host; proxies are sent the absolute form."""
+    try:
+        parts = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        return b""
+    return (parts.path or b"") + (b"?" + parts.query if parts.query else b"")
+
+
+def _read_nothing(request: HotRequest) -> str:
+    """The id in the path of a POST that takes no body or ``{}``."""
+    if request.query:
+        no_query(request)
+    name = checked_id(request.name, "id")
+    packed = request.settle_formats()
+    if request.body:
+        _READ_EMPTY.read(request.body, packed)
+    return name
+
+
+def _reserved(request: HotRequest, asked: Reserve, home: int, reply: Reply) -> None:
+    code = reply[0]
+    if code == _OK:
+        name = reservation_id(home, asked.key)
+        location = f"location: /v1/reservations/{name}\r\n".encode()
+        request.answer(201, reservation_body(name, reply[1], request.packed), location)
+    elif code == _REPEATED:
+        name = reservation_id(home, asked.key)
+        request.answer(200, reservation_body(name, reply[1], request.packed))
+    elif code == _SHORT and len(reply) > 2 and reply[2]:
+        request.refuse_encoded(409, sold_out_json(reply[1][0]).encode())
+    else:
+        request.refuse(of_reply(reply, asked.key))
+
+
+def _finished(request: HotRequest, reply: Reply, name: str) -> None:
+    if reply[0] <= _REPEATED:
+        request.answer(200, reservation_body(name, reply[1], request.packed))
+    else:
+        request.refuse(of_reply(reply, name))

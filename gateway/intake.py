@@ -1,0 +1,189 @@
+"""On the way in: load, recent keys and the sold-out hint, and only then the owner.
+
+Nothing here decides about stock: what is answered without the owner is a refusal that may be
+sent again, or one that an owner made less than a tenth of a second ago.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
+
+from engine import commands
+from engine.commands import Command, Reply
+from engine.ids import split_id
+from engine.outcome import Outcome
+from engine.requests import Reserve
+from gateway.answers import unpacked
+from gateway.hints import Hints
+from gateway.keys import RecentKeys
+from gateway.metrics import Metrics
+from gateway.ports import Owners
+from gateway.requests import reserve_command, shard_or_home
+
+#: Called with (home, reply).
+Decided: TypeAlias = Callable[[int, Reply], None]
+#: Called with the reply, once, perhaps before the call returns.
+Finished: TypeAlias = Callable[[Reply], None]
+#: What finishes a reservation over several shards: (home, key, record) → reply.
+OverShards: TypeAlias = Callable[[int, str, bytes], Coroutine[Any, Any, Reply]]
+#: (reference, digest, lines or None), see ``requests.parcel``.
+Parcel: TypeAlias = tuple[str, bytes, list[tuple[str, str, int]] | None]
+
+#: Reservations a worker has on the way before it refuses new ones: 0.2 s of work at the rate of
+#: one worker, well within the default deadline.
+RESERVATIONS_WAITING_MAX: Final = 6_000
+#: The same for what finishes a reservation. Apart, so that a crowd of buyers never keeps those
+#: out who have paid.
+FINISHING_WAITING_MAX: Final = 6_000
+#: By then the crowd before the caller has been answered.
+OVERLOAD_RETRY_MS: Final = 250
+
+_OK: Final = int(Outcome.OK)
+_REPEATED: Final = int(Outcome.REPEATED)
+_SHORT: Final = int(Outcome.SHORT)
+_ELSEWHERE: Final = int(Outcome.ELSEWHERE)
+_OVERLOADED: Final[Reply] = [Outcome.OVERLOADED, OVERLOAD_RETRY_MS]
+
+_log = logging.getLogger("gateway")
+
+
+class Intake:
+    """What all requests of one worker share."""
+
+    def __init__(self, client: Owners, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self.client = client
+        self.metrics = metrics
+        self.loop = loop
+        self.keys = RecentKeys()
+        self.hints = Hints(client, loop)
+        self.reservations_waiting = 0
+        self.finishing_waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def reserve(self, asked: Reserve, deadline_at: float, done: Decided) -> bool:
+        """Have ``asked`` decided; ``done`` is called once, perhaps before this returns.
+
+        Whether a task of its own is at work, because the lines lie on several shards.
+        """
+        single, home = shard_or_home(asked, self.client.shards)
+        if self.reservations_waiting >= RESERVATIONS_WAITING_MAX:
+            done(home, _OVERLOADED)
+            return False
+        before = self.keys.home_of(asked.key)
+        if before is not None and before != home:
+            done(home, [Outcome.KEY_REUSED, asked.key])
+            return False
+        if not single:
+            self.reservations_waiting += 1
+            reply = self.client.reserve_over_shards(asked, deadline_at)
+            self._run(reply, lambda reply: self._reserved(asked, home, reply, done))
+            return True
+        if self.hints and self.hints.says_sold_out(asked):
+            sku, node, units = asked.lines[0]
+            self.metrics.refused += 1
+            done(home, [_SHORT, [[sku, node, units, 0]], True])
+            return False
+        self.reservations_waiting += 1
+        self.client.submit(
+            home,
+            reserve_command(asked),
+            deadline_at,
+            lambda reply: self._reserved(asked, home, reply, done),
+        )
+        return False
+
+    def _reserved(self, asked: Reserve, home: int, reply: Reply, done: Decided) -> None:
+        self.reservations_waiting -= 1
+        code = reply[0]
+        if code == _OK:
+            self.metrics.created += 1
+            self.keys.remember(asked.key, home)
+            if self.hints:
+                for line in asked.lines:
+                    self.hints.units_moved(line[0])
+        elif code == _REPEATED:
+            self.metrics.repeated += 1
+            self.keys.remember(asked.key, home)
+        else:
+            self.metrics.refused += 1
+            if code == _SHORT and len(asked.lines) == 1 and len(reply) > 2 and reply[2]:
+                self.hints.sold_out(asked)
+        done(home, reply)
+
+    def confirm(self, name: str, deadline_at: float, done: Finished) -> None:
+        """Have a reservation confirmed; ``name`` is its id."""
+        self._finish(name, commands.confirm, deadline_at, done)
+
+    def release(self, name: str, deadline_at: float, done: Finished) -> None:
+        """Have a reservation released."""
+        self._finish(name, commands.release, deadline_at, done)
+
+    def fulfil(self, name: str, parcel: Parcel, deadline_at: float, done: Finished) -> None:
+        """Have units of a reservation leave."""
+        reference, digest, lines = parcel
+
+        def command(key: str) -> Command:
+            return commands.fulfil(key, reference, digest, lines)
+
+        def over_shards(home: int, key: str, record: bytes) -> Coroutine[Any, Any, Reply]:
+            return self.client.fulfil_over_shards(
+                home, key, reference, digest, lines, record, deadline_at
+            )
+
+        self._finish(name, command, deadline_at, done, over_shards)
+
+    def _finish(
+        self,
+        name: str,
+        command: Callable[[str], Command],
+        deadline_at: float,
+        done: Finished,
+        over_shards: OverShards | None = None,
+    ) -> None:
+        place = split_id(name)
+        if place is None or place[0] >= self.client.shards:
+            done([Outcome.UNKNOWN_RESERVATION, [name]])
+            return
+        if self.finishing_waiting >= FINISHING_WAITING_MAX:
+            done(_OVERLOADED)
+            return
+        home, key = place
+        self.finishing_waiting += 1
+
+        def settled(reply: Reply) -> None:
+            self.finishing_waiting -= 1
+            if self.hints and reply[0] <= _REPEATED:
+                self._units_moved(reply[1])
+            done(reply)
+
+        def decided(reply: Reply) -> None:
+            if reply[0] != _ELSEWHERE:
+                settled(reply)
+            elif over_shards is None:
+                self._run(self.client.confirm_late(home, key, reply[1], deadline_at), settled)
+            else:
+                self._run(over_shards(home, key, reply[1]), settled)
+
+        self.client.submit(home, command(key), deadline_at, decided)
+
+    def _units_moved(self, record: bytes) -> None:
+        """Units of a reservation may have gone back: no hint about them holds any more."""
+        for line in unpacked(record)[3]:
+            self.hints.units_moved(line[0])
+
+    def _run(self, reply: Coroutine[Any, Any, Reply], done: Callable[[Reply], None]) -> None:
+        task = self.loop.create_task(_told(reply, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _told(reply: Coroutine[Any, Any, Reply], done: Callable[[Reply], None]) -> None:
+    try:
+        result = await reply
+    except Exception:
+        _log.exception("A coordinator failed")
+        result = [Outcome.LOST, OVERLOAD_RETRY_MS]
+    done(result)

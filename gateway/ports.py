@@ -1,0 +1,30 @@
+"""What the hot path needs of the shards' client: two calls, so that tests can stand in for it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from engine.commands import Command, Reply
+from engine.requests import Reserve
+
+
+class Owners(Protocol):
+    """The owners of all shards, as reached from this process; see ``actors.client.Client``."""
+
+    shards: int
+
+    def submit(
+        self, shard: int, command: Command, deadline_at: float, done: Callable[[Reply], None]
+    ) -> None:
+        """``done`` is called exactly once, on this loop, at the latest at ``deadline_at``."""
+
+    async def reserve_over_shards(self, request: Reserve, deadline_at: float) -> Reply:
+        """Hold units whose lines lie on several shards."""
+
+    async def confirm_late(self, home: int, key: str, record: bytes, deadline_at: float) -> Reply:
+        """Confirm after expiry where the lines lie on several shards."""
+
+    async def fulfil_over_shards(
+        self, home: int, key: str, reference: str, digest: bytes,
+        lines: Sequence[tuple[str, str, int]] | None, record: bytes, deadline_at: float,
+    ) -> Reply:  # fmt: skip
+        """Fulfil where the lines lie on several shards."""

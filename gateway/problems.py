@@ -1,0 +1,262 @@
+"""Every refusal the API can give (RFC 9457), and which one each outcome of a shard becomes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any, Final
+
+from engine.commands import Reply
+from engine.outcome import Outcome
+from engine.record import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A type of problem: what never differs between two of its kind."""
+
+    name: str
+    title: str
+    status: int
+    retryable: bool = False
+    outcome: str = "none"
+    help: str  # What the caller can do; on the page of the type.
+    members: tuple[str, ...] = ()
+
+
+_AGAIN: Final = "Send the same request with the same key again after the time in Retry-After."
+
+KINDS: Final[Mapping[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind(name="invalid-request", title="Invalid request", status=422, members=("field",),
+             help="The member named by field is missing, unknown, of the wrong type or out of "
+             "range. Correct it; the same request will be refused again."),
+        Kind(name="key-reused", title="Key used for another request", status=422, members=("id",),
+             help="The key or reference has been used with another body. A repeat must have the "
+             "same content; a new request needs a new key."),
+        Kind(name="too-large", title="Body too large", status=413,
+             help="Split the request: the limits stand in the API description."),
+        Kind(name="unsupported-media-type", title="Unsupported media type", status=415,
+             help="Send application/json; POST takes application/msgpack too."),
+        Kind(name="unknown-route", title="Unknown route", status=404,
+             help="There is nothing at this path. A trailing slash makes another path."),
+        Kind(name="method-not-allowed", title="Method not allowed", status=405,
+             help="The header Allow names the methods of this path."),
+        Kind(name="bad-request", title="Malformed HTTP", status=400,
+             help="The bytes sent are not an HTTP/1.1 request; the connection is closed."),
+        Kind(name="headers-too-large", title="Headers too large", status=431,
+             help="Send fewer or shorter headers; the connection is closed."),
+        Kind(name="unknown-sku", title="Unknown SKU", status=404, members=("skus",),
+             help="Define the SKUs with PUT /v1/skus/{sku} first."),
+        Kind(name="unknown-node", title="Unknown node", status=404, members=("nodes",),
+             help="Define the nodes with PUT /v1/nodes/{node} first."),
+        *(
+            Kind(name=f"unknown-{thing}", title=f"Unknown {thing}", status=404, members=("id",),
+                 help=f"No {thing} has this id, or it ended so long ago that it was forgotten.")
+            for thing in ("reservation", "campaign", "supply", "wave", "zone", "pool")
+        ),
+        Kind(name="insufficient-stock", title="Not enough stock", status=409,
+             members=("short_lines",),
+             help="short_lines has every line that is short and what is available of it."),
+        Kind(name="sold-out", title="Sold out", status=409, members=("short_lines",),
+             help="Nothing is left of this SKU. Units may return when holds end."),
+        Kind(name="not-held", title="Reservation is not held", status=409,
+             members=("reservation_status", "short_lines"),
+             help="The hold has ended. A new attempt needs a new key."),
+        Kind(name="not-confirmed", title="Reservation is not confirmed", status=409,
+             members=("reservation_status", "short_lines"),
+             help="Only a confirmed reservation can be fulfilled."),
+        Kind(name="exceeds-committed", title="More than is left of a line", status=409,
+             members=("lines",), help="lines has what is left of each."),
+        Kind(name="negative-stock", title="Stock would fall below zero", status=409,
+             members=("sku", "node"), help="Count the position and send on_hand instead."),
+        Kind(name="out-of-range", title="Stock would exceed the limit", status=409,
+             members=("sku", "node"), help="A position holds at most 1,000,000,000 units."),
+        Kind(name="cursor-expired", title="Cursor too old", status=410, members=("oldest",),
+             help="Events behind this cursor were trimmed. Go on from oldest, after a snapshot."),
+        Kind(name="in-progress", title="The same key is being decided", status=409,
+             retryable=True, members=("retry_after_ms",), help=_AGAIN),
+        Kind(name="contended", title="Units are in baskets not yet decided", status=409,
+             retryable=True, members=("retry_after_ms",), help=_AGAIN),
+        Kind(name="overloaded", title="Too many requests", status=429, retryable=True,
+             members=("retry_after_ms",), help=_AGAIN),
+        Kind(name="unavailable", title="Not ready", status=503, retryable=True,
+             members=("retry_after_ms",), help="Nothing was done. " + _AGAIN),
+        Kind(name="outcome-unknown", title="The answer was lost or late", status=503,
+             retryable=True, outcome="unknown", members=("retry_after_ms",),
+             help="It was done or not; a repeat settles it. " + _AGAIN),
+        Kind(name="durability-not-met", title="Done, but less durable than asked", status=503,
+             retryable=True, outcome="applied", members=("retry_after_ms", "durability"),
+             help="The change is made, with fewer copies than the level asks for. " + _AGAIN),
+        Kind(name="internal", title="A defect", status=500, outcome="unknown",
+             help="This is our mistake, not yours; the log has more."),
+    )
+}  # fmt: skip
+
+#: How long to wait where nobody knows better: a takeover is over by then.
+RETRY_AFTER_MS: Final = 500
+#: A key that is being decided is decided within a few batches.
+IN_PROGRESS_RETRY_MS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One refusal. ``members`` are those that its kind adds."""
+
+    kind: Kind
+    detail: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The body, in the order a reader wants it."""
+        return {
+            "type": f"/problems/{self.kind.name}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "retryable": self.kind.retryable,
+            "outcome": self.kind.outcome,
+            **self.members,
+        }
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """For the header Retry-After, where the kind has a time to come back."""
+        wait_ms: int | None = self.members.get("retry_after_ms")
+        return None if wait_ms is None else max(1, ceil(wait_ms / 1000))
+
+
+class Refused(Exception):
+    """Ends the handling of one request with a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+def problem(name: str, detail: str, **members: Any) -> Problem:
+    """A problem of the kind ``name``."""
+    return Problem(KINDS[name], detail, members)
+
+
+def invalid(path: str | None, detail: str) -> Problem:
+    """The request's shape is wrong at ``path``; None where the body could not be read."""
+    return problem("invalid-request", f"{path}: {detail}" if path else detail, field=path)
+
+
+def retry(name: str, detail: str, after_ms: int) -> Problem:
+    """A problem that is expected to pass."""
+    return problem(name, detail, retry_after_ms=after_ms)
+
+
+def short_lines(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every line that is short, as the API lists them."""
+    return [
+        {"sku": sku, "node": node, "requested": requested, "available": available,
+         "next_available_at": None}
+        for sku, node, requested, available in rows
+    ]  # fmt: skip
+
+
+def _short(reply: Reply, _name: str) -> Problem:
+    rows = reply[1]
+    told = "; ".join(f"{row[0]}: {row[2]} asked, {row[3]} available" for row in rows[:3])
+    sold_out = len(reply) > 2 and reply[2]
+    kind = "sold-out" if sold_out else "insufficient-stock"
+    return problem(kind, told + ("; …" if len(rows) > 3 else ""), short_lines=short_lines(rows))
+
+
+def _not_in_state(kind: str) -> Callable[[Reply, str], Problem]:
+    def told(reply: Reply, name: str) -> Problem:
+        status = Status(reply[1]).name.lower()
+        rows = reply[2] if len(reply) > 2 and reply[2] else []
+        return problem(
+            kind, f"{name} is {status}", reservation_status=status, short_lines=short_lines(rows)
+        )
+
+    return told
+
+
+def _exceeds(reply: Reply, name: str) -> Problem:
+    lines = [
+        {"sku": sku, "node": node, "left": left, "requested": requested}
+        for sku, node, left, requested in reply[1]
+    ]
+    return problem("exceeds-committed", f"more than is left of {name}", lines=lines)
+
+
+def _position(kind: str) -> Callable[[Reply, str], Problem]:
+    return lambda reply, _name: problem(
+        kind, f"{reply[1]} at {reply[2]}", sku=reply[1], node=reply[2]
+    )
+
+
+def _unknown(kind: str, member: str) -> Callable[[Reply, str], Problem]:
+    return lambda reply, _name: problem(
+        kind, ", ".join(reply[1][:10]) + (", …" if len(reply[1]) > 10 else ""), **{member: reply[1]}
+    )
+
+
+def _unknown_one(kind: str) -> Callable[[Reply, str], Problem]:
+    return lambda _reply, name: problem(kind, name, id=name)
+
+
+def _campaign(reply: Reply, _name: str) -> Problem:
+    return problem("unknown-campaign", str(reply[1][0]), id=reply[1][0])
+
+
+def _waiting(kind: str, detail: str, default_ms: int = RETRY_AFTER_MS) -> Callable[..., Problem]:
+    def told(reply: Reply, _name: str) -> Problem:
+        given = reply[1] if len(reply) > 1 and isinstance(reply[1], int) else default_ms
+        return retry(kind, detail, given)
+
+    return told
+
+
+def _contended(_reply: Reply, _name: str) -> Problem:
+    return retry("contended", "units are in baskets not yet decided", IN_PROGRESS_RETRY_MS)
+
+
+def _weaker(reply: Reply, _name: str) -> Problem:
+    level = reply[2] if len(reply) > 2 else "fsync"
+    return problem("durability-not-met", "done, with fewer copies than asked",
+                   retry_after_ms=RETRY_AFTER_MS, durability=level)  # fmt: skip
+
+
+_NOT_READY: Final = _waiting("unavailable", "the owner or its store is not ready")
+_LOST: Final = _waiting("outcome-unknown", "the answer was lost or late")
+_DECIDING: Final = _waiting("in-progress", "the same key is being decided", IN_PROGRESS_RETRY_MS)
+
+#: What each outcome that is no success becomes. The second argument names what was asked about.
+BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
+    Outcome.KEY_REUSED: lambda _reply, name: problem(
+        "key-reused", f"{name} was used with another body", id=name
+    ),
+    Outcome.INVALID: lambda reply, _name: invalid(reply[1], reply[2]),
+    Outcome.UNKNOWN_RESERVATION: _unknown_one("unknown-reservation"),
+    Outcome.UNKNOWN_SKU: _unknown("unknown-sku", "skus"),
+    Outcome.UNKNOWN_NODE: _unknown("unknown-node", "nodes"),
+    Outcome.UNKNOWN_CAMPAIGN: _campaign,
+    Outcome.NOT_HELD: _not_in_state("not-held"),
+    Outcome.NOT_CONFIRMED: _not_in_state("not-confirmed"),
+    Outcome.EXCEEDS_COMMITTED: _exceeds,
+    Outcome.NEGATIVE_STOCK: _position("negative-stock"),
+    Outcome.OUT_OF_RANGE: _position("out-of-range"),
+    Outcome.SHORT: _short,
+    Outcome.CONTENDED: _contended,
+    Outcome.IN_PROGRESS: _DECIDING,
+    Outcome.ABORTED: _DECIDING,
+    Outcome.ELSEWHERE: _NOT_READY,
+    Outcome.GAP: _NOT_READY,
+    Outcome.OVERLOADED: _waiting("overloaded", "too many requests are waiting"),
+    Outcome.UNAVAILABLE: _NOT_READY,
+    Outcome.LOST: _LOST,
+    Outcome.WEAKER: _weaker,
+    Outcome.NOT_OWNER: _NOT_READY,
+    Outcome.IN_DOUBT: _LOST,
+}
+
+
+def of_reply(reply: Reply, name: str) -> Problem:
+    """The problem that a refusing reply about ``name`` stands for."""
+    return BY_OUTCOME[Outcome(reply[0])](reply, name)

@@ -1,0 +1,150 @@
+"""From a checked body to what an owner or a coordinator is asked for."""
+
+from typing import Final
+
+from engine import record
+from engine.commands import Command, reserve
+from engine.ids import ID, digest, home_of, shard_of
+from engine.limits import HOLD_SECONDS_DEFAULT, QUANTITY_MAX
+from engine.record import Extra, Line
+from engine.requests import Reserve
+from gateway import times
+from gateway.problems import Problem, Refused, invalid
+from gateway.reading import checked_id, checked_key
+from gateway.schema import FulfilBody, ReservationBody, WishedLine
+
+#: SKUs and nodes that have passed the check of ids; a look-up costs a tenth of a match.
+_known_ids: Final[set[str]] = set()
+_KNOWN_IDS_MAX: Final = 200_000
+
+HEADER_KEY: Final = "header.Idempotency-Key"
+
+
+def _check(value: str, path: str) -> None:
+    checked_id(value, path)
+    if len(_known_ids) >= _KNOWN_IDS_MAX:
+        _known_ids.clear()
+    _known_ids.add(value)
+
+
+def key_of(body: ReservationBody, header: str | None) -> str:
+    """The caller's key, from the header or the body; Refused if none, not one, or two."""
+    if header is not None:
+        checked_key(header, HEADER_KEY)
+        if body.id is not None and body.id != header:
+            raise Refused(invalid("id", "differs from the header Idempotency-Key"))
+        return header
+    if body.id is None:
+        raise Refused(invalid(HEADER_KEY, "a key is required, here or as the member id"))
+    return checked_key(body.id, "id")
+
+
+def reserve_request(key: str, body: ReservationBody, prefix: str = "") -> Reserve:
+    """The request to hold units that ``body`` stands for; ``prefix`` begins paths of fields."""
+    lines = _merged(body.lines, prefix)
+    extra = _extra(body, prefix)
+    hold_ms = (body.hold_seconds or HOLD_SECONDS_DEFAULT) * 1000
+    partial = extra is not None and record.PARTIAL in extra
+    return Reserve(key, digest(lines, hold_ms, extra), lines, hold_ms, extra, partial)
+
+
+def shard_or_home(request: Reserve, shards: int) -> tuple[bool, int]:
+    """(whether all lines lie on one shard, the home shard)."""
+    lines = request.lines
+    if len(lines) == 1:
+        return True, shard_of(lines[0][0], shards)
+    skus = [line[0] for line in lines]
+    home = home_of(skus, shards)
+    return all(shard_of(sku, shards) == home for sku in skus), home
+
+
+def reserve_command(request: Reserve) -> Command:
+    """For the owner of the one shard that has all lines."""
+    return reserve(request.key, request.digest, request.lines, request.hold_ms, request.extra)
+
+
+def _merged(lines: list[WishedLine], prefix: str) -> list[Line]:
+    """One line for each (sku, node), in order of first appearance."""
+    if len(lines) == 1:
+        line = lines[0]
+        if line.sku not in _known_ids:
+            _check(line.sku, f"{prefix}lines[0].sku")
+        if line.node is not None and line.node not in _known_ids:
+            _check(line.node, f"{prefix}lines[0].node")
+        return [[line.sku, line.node, line.quantity]]
+    merged: dict[tuple[str, str | None], Line] = {}
+    for number, line in enumerate(lines):
+        if line.sku not in _known_ids:
+            _check(line.sku, f"{prefix}lines[{number}].sku")
+        if line.node is not None and line.node not in _known_ids:
+            _check(line.node, f"{prefix}lines[{number}].node")
+        there = merged.setdefault((line.sku, line.node), [line.sku, line.node, 0])
+        there[2] += line.quantity
+        if there[2] > QUANTITY_MAX:
+            raise Refused(_too_many(f"{prefix}lines[{number}].quantity"))
+    return list(merged.values())
+
+
+def _too_many(path: str) -> Problem:
+    return invalid(path, f"lines of the same sku and node exceed {QUANTITY_MAX:,} units together")
+
+
+def _extra(body: ReservationBody, prefix: str) -> Extra | None:
+    """The rarer members that are not their defaults; None where there is none."""
+    extra: Extra = {}
+    if body.channel is not None:
+        extra[record.CHANNEL] = checked_id(body.channel, f"{prefix}channel")
+    if body.campaign is not None:
+        extra[record.CAMPAIGN] = checked_id(body.campaign, f"{prefix}campaign")
+    if body.customer is not None:
+        extra[record.CUSTOMER] = checked_id(body.customer, f"{prefix}customer")
+    if body.destination is not None:
+        extra[record.ZONE] = checked_id(body.destination.zone, f"{prefix}destination.zone")
+    if body.deliver_by is not None:
+        extra[record.DELIVER_BY] = instant(body.deliver_by, f"{prefix}deliver_by")
+    if body.fulfilment == "pickup":
+        _need_nodes(body.lines, prefix)
+        extra[record.PICKUP] = True
+    if body.partial:
+        extra[record.PARTIAL] = True
+    return extra or None
+
+
+def _need_nodes(lines: list[WishedLine], prefix: str) -> None:
+    for number, line in enumerate(lines):
+        if line.node is None:
+            raise Refused(invalid(f"{prefix}lines[{number}].node", "is required for pickup"))
+
+
+def instant(text: str, path: str) -> int:
+    """Milliseconds since 1970 of a time in a request; Refused if it is none."""
+    try:
+        return times.read(text)
+    except ValueError as error:
+        raise Refused(invalid(path, str(error))) from None
+
+
+def parcel(body: FulfilBody) -> tuple[str, bytes, list[tuple[str, str, int]] | None]:
+    """(reference, digest, lines added up, or None for all that is left)."""
+    checked_id(body.reference, "reference")
+    if body.lines is None:
+        return body.reference, digest([], 0, None), None
+    merged: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(body.lines):
+        if line.sku not in _known_ids:
+            _check(line.sku, f"lines[{number}].sku")
+        if line.node not in _known_ids:
+            _check(line.node, f"lines[{number}].node")
+        units = merged.get((line.sku, line.node), 0) + line.quantity
+        if units > QUANTITY_MAX:
+            raise Refused(_too_many(f"lines[{number}].quantity"))
+        merged[line.sku, line.node] = units
+    lines = [(sku, node, units) for (sku, node), units in merged.items()]
+    return body.reference, digest(lines, 0, None), lines
+
+
+def reservation_ids_valid(ids: list[str]) -> None:
+    """Refuse the first member of ``ids`` that is no id."""
+    for number, value in enumerate(ids):
+        if ID.match(value) is None:
+            checked_id(value, f"ids[{number}]")
