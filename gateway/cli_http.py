@@ -1,0 +1,54 @@
+"""One question to a running gateway, from the command line."""
+
+import json
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gateway.cli_output import ExitCode, Stop
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+#: Owner and store answer an audit of a million reservations in seconds; this is for bad days.
+ANSWER_SECONDS_MAX: Final = 120.0
+
+
+def ask(url: str, method: str, path: str) -> tuple[int, Any]:
+    """(status, JSON answer) of a request without a body.
+
+    Raises Stop: wrong usage for a URL that is none, cannot reach for a gateway that is not there.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
+        raise Stop(ExitCode.USAGE, f"--url {url} is no gateway's address; give http://HOST:PORT")
+    connection = HTTPConnection(parts.hostname, port, timeout=ANSWER_SECONDS_MAX)
+    try:
+        connection.request(method, path, headers={"X-Deadline-Ms": "30000"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    except (OSError, HTTPException) as away:
+        next_step = (
+            f"no gateway answers at {url} ({away}); start one with `tidegate up` or give --url"
+        )
+        raise Stop(ExitCode.NO_START, next_step) from away
+    except ValueError as strange:
+        next_step = (
+            f"what answers at {url} is not Tidegate; give the address that `tidegate up` printed"
+        )
+        raise Stop(ExitCode.NO_START, next_step) from strange
+    finally:
+        connection.close()
+
+
+def ask_well(url: str, method: str, path: str) -> Any:
+    """The answer of a request that must succeed. Raises Stop."""
+    status, answer = ask(url, method, path)
+    if status >= 400:
+        detail = answer.get("detail") or answer.get("title") or "no reason given"
+        raise Stop(
+            ExitCode.NO_START, f"{path}: {status} {detail}; see `tidegate status --url {url}`"
+        )
+    return answer

@@ -1,0 +1,94 @@
+"""``tidegate status``, ``shards`` and ``audit``: what a running gateway says about itself."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gateway.cli_http import DEFAULT_URL, ask, ask_well
+from gateway.cli_output import ExitCode, Stop, show
+
+Url = Annotated[str, typer.Option("--url", help="Where the gateway answers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with exactly one JSON document.")]
+
+
+def status(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
+    """Say whether a gateway is ready, and if not, why not."""
+    _, readiness = ask(url, "GET", "/readyz")
+    shards = ask_well(url, "GET", "/v1/shards")["shards"] if readiness["ready"] else []
+    document = {
+        "url": url,
+        "ready": readiness["ready"],
+        "reasons": readiness["reasons"],
+        "shards": len(shards),
+        "owners": sorted({shard["owner"] for shard in shards if shard["owner"]}),
+        "open_reservations": sum(shard["open_reservations"] for shard in shards),
+        "queue": sum(shard["queue"] for shard in shards),
+    }
+    show(document, _facts(document), as_json=as_json)
+    if not readiness["ready"]:
+        next_step = (
+            f"not ready: {', '.join(readiness['reasons'])}; ask again, or run `tidegate doctor`"
+        )
+        raise Stop(ExitCode.NOT_FINE, next_step)
+    return ExitCode.FINE
+
+
+def shards(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
+    """Show each shard: its owner, its place in history, its load over the last minute."""
+    document = ask_well(url, "GET", "/v1/shards")
+    show(document, _shards_table(document["shards"]), as_json=as_json)
+    return ExitCode.FINE
+
+
+def audit(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
+    """Compare every owner's books with the store; exit 1 where they differ."""
+    document = ask_well(url, "POST", "/v1/audit")
+    findings = document["findings"]
+    show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
+    if not document["clean"]:
+        next_step = (
+            f"{len(findings)} findings; keep the data folder as it is and read the owners' log "
+            "before you sell these SKUs again"
+        )
+        raise Stop(ExitCode.NOT_FINE, next_step)
+    return ExitCode.FINE
+
+
+def _facts(document: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None)
+    for name, value in document.items():
+        shown = (", ".join(value) or "none") if isinstance(value, list) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    return table
+
+
+def _shards_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("shard", "owner", "state")
+    for name in ("epoch", "seq", "open", "queue", "batch p50/p99", "queue ms", "decide ms"):
+        table.add_column(name, justify="right")
+    table.add_column("commit ms", justify="right")
+    for row in rows:
+        batch = row["batch_size"]
+        cells = (row["shard"], row["owner"] or "nobody", row["state"], row["epoch"], row["seq"])
+        load = (row["open_reservations"], row["queue"], f"{batch['p50']}/{batch['p99']}")
+        times = (row["queue_ms_p99"], row["decide_ms_p99"], row["commit_ms_p99"])
+        table.add_row(*map(str, cells + load + times))
+    return table
+
+
+def _audited(document: dict[str, Any]) -> Table:
+    table = Table("shard", title="books and store agree", title_justify="left")
+    for name in ("epoch", "seq", "reservations"):
+        table.add_column(name, justify="right")
+    for row in document["shards"]:
+        table.add_row(*(str(row[name]) for name in ("shard", "epoch", "seq", "reservations")))
+    return table
+
+
+def _findings_table(findings: list[dict[str, Any]]) -> Table:
+    names = ("shard", "kind", "sku", "node", "reservation", "owner", "store")
+    table = Table(*names, title="books and store differ", title_justify="left")
+    for finding in findings:
+        table.add_row(*(str(finding[name]) for name in names))
+    return table
