@@ -35,10 +35,7 @@ def ask(url: str, method: str, path: str) -> tuple[int, Any]:
         )
         raise Stop(ExitCode.NO_START, next_step) from away
     except ValueError as strange:
-        next_step = (
-            f"what answers at {url} is not Tidegate; give the address that `tidegate up` printed"
-        )
-        raise Stop(ExitCode.NO_START, next_step) from strange
+        raise _stranger(url) from strange
     finally:
         connection.close()
 
@@ -46,9 +43,27 @@ def ask(url: str, method: str, path: str) -> tuple[int, Any]:
 def ask_well(url: str, method: str, path: str) -> Any:
     """The answer of a request that must succeed. Raises Stop."""
     status, answer = ask(url, method, path)
+    if not isinstance(answer, dict):
+        raise _stranger(url)
     if status >= 400:
         detail = answer.get("detail") or answer.get("title") or "no reason given"
-        raise Stop(
-            ExitCode.NO_START, f"{path}: {status} {detail}; see `tidegate status --url {url}`"
-        )
+        next_step = f"{path}: {status} {detail}; see `tidegate status --url {url}`"
+        raise Stop(ExitCode.NO_START, next_step)
     return answer
+
+
+def ask_readiness(url: str) -> tuple[bool, list[str]]:
+    """Whether the gateway is ready, and why not. Raises Stop."""
+    _, answer = ask(url, "GET", "/readyz")
+    match answer:
+        case {"ready": bool(ready), "reasons": [*reasons]}:
+            return ready, reasons
+        case _:
+            raise _stranger(url)
+
+
+def _stranger(url: str) -> Stop:
+    next_step = (
+        f"what answers at {url} is not Tidegate; give the address that `tidegate up` printed"
+    )
+    return Stop(ExitCode.NO_START, next_step)

@@ -42,7 +42,7 @@ def _loaded(url: str, skus: int | None) -> dict[str, Any]:
     # numpy and the rest cost half a second, which only this command should wait for.
     from gateway.sample.columns import SampleMissing
     from gateway.sample.journey import Journey
-    from gateway.sample.load import Loaded, LoadRefused, load
+    from gateway.sample.load import LoadRefused, load
     from gateway.sample.pipe import Unreachable
 
     try:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from gateway.cli_http import DEFAULT_URL, ask, ask_well
+from gateway.cli_http import DEFAULT_URL, ask_readiness, ask_well
 from gateway.cli_output import ExitCode, Stop, show
 
 Url = Annotated[str, typer.Option("--url", help="Where the gateway answers.")]
@@ -14,22 +14,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer with exactly one JS
 
 def status(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     """Say whether a gateway is ready, and if not, why not."""
-    _, readiness = ask(url, "GET", "/readyz")
-    shards = ask_well(url, "GET", "/v1/shards")["shards"] if readiness["ready"] else []
+    ready, reasons = ask_readiness(url)
+    shards = ask_well(url, "GET", "/v1/shards")["shards"] if ready else []
     document = {
         "url": url,
-        "ready": readiness["ready"],
-        "reasons": readiness["reasons"],
+        "ready": ready,
+        "reasons": reasons,
         "shards": len(shards),
         "owners": sorted({shard["owner"] for shard in shards if shard["owner"]}),
         "open_reservations": sum(shard["open_reservations"] for shard in shards),
         "queue": sum(shard["queue"] for shard in shards),
     }
     show(document, _facts(document), as_json=as_json)
-    if not readiness["ready"]:
-        next_step = (
-            f"not ready: {', '.join(readiness['reasons'])}; ask again, or run `tidegate doctor`"
-        )
+    if not ready:
+        next_step = f"not ready: {', '.join(reasons)}; ask again, or run `tidegate doctor`"
         raise Stop(ExitCode.NOT_FINE, next_step)
     return ExitCode.FINE
 

