@@ -32,6 +32,12 @@ def choose(book: Book, units: int, channel: str | None) -> Choice:
 
     The sum falls short of ``units`` only if nothing more is sellable to this channel.
     """
+    if book.stopped:
+        return []
+    if book.only is not None:
+        # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
+        part = min(units, book.only.sellable)
+        return [(book.only, part)] if part else []
     if book.restricted:
         return _scan(book, units, channel)
     heap = book.heap
@@ -88,6 +94,8 @@ def serves(position: Position, channel: str | None) -> bool:
 
 def available(book: Book, node: str | None, channel: str | None) -> int:
     """Units a line with this wish could have."""
+    if book.stopped:
+        return 0
     if node is None:
         return sum(p.sellable for p in book.positions.values() if serves(p, channel))
     position = book.positions.get(node)

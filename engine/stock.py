@@ -91,7 +91,17 @@ POSITION_MEMBERS = (
 class Book:
     """All a shard knows of one SKU."""
 
-    __slots__ = ("heap", "members", "only", "positions", "restricted", "sku", "takers", "unsealed")
+    __slots__ = (
+        "heap",
+        "members",
+        "only",
+        "positions",
+        "restricted",
+        "sku",
+        "stopped",
+        "takers",
+        "unsealed",
+    )
 
     def __init__(self, sku: str, members: list[Any]) -> None:
         self.sku = sku
@@ -99,6 +109,8 @@ class Book:
         self.positions: dict[str, Position] = {}
         #: The position where there is just one, which is most SKUs of a drop.
         self.only: Position | None = None
+        #: The books of this SKU contradict the store: nothing is sold until somebody has looked.
+        self.stopped = False
         #: Some node serves certain channels only.
         self.restricted = False
         #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
@@ -120,6 +132,6 @@ class Book:
         """Look again at what is derived from the positions and their nodes."""
         positions = self.positions.values()
         self.restricted = any(position.place.channels for position in positions)
-        alone = len(self.positions) == 1 and not self.restricted
+        alone = len(self.positions) == 1 and not self.restricted and not self.stopped
         self.only = next(iter(positions)) if alone else None
         self.heap = None
