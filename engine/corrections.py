@@ -10,7 +10,7 @@ from engine.record import pack
 from engine.shortfalls import review
 from engine.sourcing import moved
 from engine.state import ShardState
-from engine.stock import Position
+from engine.stock import Book, Node, Position
 
 OK = Outcome.OK
 
@@ -60,7 +60,7 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
         return [Outcome.NEGATIVE_STOCK, sku, node]
     if after > ON_HAND_MAX:
         return [Outcome.OUT_OF_RANGE, sku, node]
-    position = known if known is not None else book.add(place)
+    position = known if known is not None else _new_position(state, book, place)
     state.touch(position)
     state.correct(position, after)
     if safety_stock is not None:
@@ -75,6 +75,15 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     if known is None:
         state.field(f"q|{position.backing}", _counts(position))
     return position.report()
+
+
+def _new_position(state: ShardState, book: Book, place: Node) -> Position:
+    def remove() -> None:
+        del book.positions[place.node]
+        book.reorder()
+
+    state.undo(remove)
+    return book.add(place)
 
 
 def _counts(position: Position) -> bytes:
@@ -107,8 +116,14 @@ def forget_references(state: ShardState, now_ms: int, most: int) -> None:
         if len(old) == most or entry[2] > now_ms - REFERENCE_WINDOW_MS:
             break
         old.append(name)
+    if not old:
+        return
     dropped = {name: state.references.pop(name) for name in old}
-    state.undo(lambda: state.references.update(dropped))
+
+    def restore() -> None:
+        state.references = {**dropped, **state.references}
+
+    state.undo(restore)
     for name in old:
         state.field(f"r|{name}", None)
         state.fact(Event.FORGOTTEN, f"r|{name}", None)

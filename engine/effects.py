@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from engine.events import FORMAT
+from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
 from engine.stock import Position
 
@@ -37,12 +38,14 @@ class Effects:
 
     __slots__ = (
         "closed",
+        "closed_hour",
         "drop_bucket",
         "facts",
         "fields",
         "now_ms",
         "positions",
         "records",
+        "seen",
         "undo",
         "world",
     )
@@ -54,10 +57,14 @@ class Effects:
         self.positions: dict[Position, tuple[int, int, int, int, int]] = {}
         #: Units added and removed by the world rather than by promises.
         self.world: dict[Position, tuple[int, int]] = {}
+        #: SKUs that look different in views though no counter of theirs moved.
+        self.seen: dict[str, None] = {}
         #: New values of fields of ``state``; None deletes.
         self.fields: dict[str, bytes | None] = {}
         #: Ended reservations and pieces, to be moved to this hour's bucket.
         self.closed: dict[str, bytes] = {}
+        #: That hour, fixed by the first of them: the index and the bucket must agree.
+        self.closed_hour: int | None = None
         #: Event, subject, payload, and again.
         self.facts: list[Any] = []
         #: How to take back what the above does not tell.
@@ -68,6 +75,12 @@ class Effects:
     def __bool__(self) -> bool:
         """Whether there is anything to commit: no change is without a fact."""
         return bool(self.facts)
+
+    def hour(self) -> int:
+        """The bucket of what ends in this batch."""
+        if self.closed_hour is None:
+            self.closed_hour = self.now_ms // CLOSED_BUCKET_MS
+        return self.closed_hour
 
     def guard(self) -> list[Any]:
         """Flat (backing, taken, added, removed) of every backing whose free units moved."""
@@ -99,7 +112,6 @@ def seal(
     reservations: dict[str, bytes],
     seq: int,
     head: bytes,
-    closed_bucket: int,
     network: int,
 ) -> Sealed:
     """The batch as one commit after (seq, head); ``effects`` stay with it to be taken back."""
@@ -127,7 +139,9 @@ def seal(
     closed: list[Any] = []
     for item in effects.closed.items():
         closed += item
-    excused = [field[2:] for field in effects.fields if field.startswith("f|")]
+    excused = [
+        field[2:] for field, value in effects.fields.items() if value and field.startswith("f|")
+    ]
     changes = pack([guard, fields, forgotten, puts, gone, closed, excused])
     events = pack([FORMAT, effects.now_ms, network, effects.facts])
     takes = any(taken > 0 for taken in guard[1::4])
@@ -136,10 +150,11 @@ def seal(
         hash_before=head,
         hash_after=blake2b(head + events, digest_size=16).digest(),
         now_ms=effects.now_ms,
-        closed_bucket=closed_bucket,
+        closed_bucket=effects.hour(),
         changes=changes,
         events=events,
-        returning=not (takes or grows or fields),
+        # A release that shrinks a shortfall rewrites its record; that may not hold it up.
+        returning=not (takes or grows or any(f[:2] != "f|" for f in fields[::2])),
         drop_bucket=effects.drop_bucket,
         effects=effects,
     )

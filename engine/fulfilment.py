@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.commands import Command, Reply
 from engine.events import Event
-from engine.holds import change, owe
+from engine.holds import as_read, change, owe
 from engine.outcome import Outcome
 from engine.record import PIECES, SHIPPED, Reservation, Status
 from engine.state import PIECE, ShardState, units_left
@@ -24,9 +24,9 @@ def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
         same = shipped[reference][0] == digest.hex()
         return [OK, record] if same else [Outcome.KEY_REUSED, reference]
     if reservation.status is not Status.CONFIRMED:
-        return [Outcome.NOT_CONFIRMED, reservation.status, []]
+        return [Outcome.NOT_CONFIRMED, Reservation(as_read(record, now_ms)).status, []]
     left = units_left(reservation)
-    lines = wanted if wanted is not None else [(*at, units) for at, units in left.items()]
+    lines = [(*at, units) for at, units in (left if wanted is None else _added(wanted)).items()]
     excess = [
         [sku, node, left.get((sku, node), 0), units]
         for sku, node, units in lines
@@ -41,6 +41,14 @@ def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.ELSEWHERE, record]
     _ship(state, key, reservation, reference, [digest.hex(), [list(line) for line in lines]])
     return [OK, reservation.packed()]
+
+
+def _added(lines: Any) -> dict[tuple[str, str], int]:
+    """Units by (sku, node): the same place on two lines counts once, with both."""
+    units_at: dict[tuple[str, str], int] = {}
+    for sku, node, units in lines:
+        units_at[sku, node] = units_at.get((sku, node), 0) + units
+    return units_at
 
 
 def _missing(state: ShardState, lines: Any) -> list[list[Any]]:

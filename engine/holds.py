@@ -159,7 +159,7 @@ def grant(state: ShardState, lines: Sequence[Line], extra: Extra | None) -> list
         for position, part in _sources(state, sku, wish, units, channel):
             state.hold(position, part)
             taken.append((position, part))
-            line += (position.node, part)
+            line.extend((position.node, part))
         if not partial and line_units(line) < units:
             break
     else:
@@ -177,7 +177,7 @@ def _sources(
     if wish is None:
         return choose(book, units, channel)
     position = book.positions.get(wish)
-    if position is None or not serves(position, channel):
+    if position is None or book.stopped or not serves(position, channel):
         return []
     part = min(units, position.sellable)
     return [(position, part)] if part else []
@@ -283,6 +283,7 @@ def revive(state: ShardState, key: str, reservation: Reservation, granted: list[
     anew = {(line[0], line[1]): line for line in granted}
     for line in reservation.lines:
         line[3:] = anew[line[0], line[1]][3:] if (line[0], line[1]) in anew else []
+    state.reopen(key)
     reservation.extra.pop(ENDED_AT, None)
     reservation.extra[HOLD_NUMBER] = reservation.extra.get(HOLD_NUMBER, 1) + 1
     _confirm_held(state, key, reservation)
@@ -319,7 +320,7 @@ def owe(state: ShardState, key: str, reservation: Reservation) -> None:
     pieces = reservation.extra.get(PIECES)
     if pieces:
         news = [reservation.status, reservation.expires_at_ms, reservation.extra.get(SHIPPED)]
-        reservation.extra[OWES] = {shard: news for shard in pieces}
+        reservation.extra[OWES] = dict.fromkeys(pieces, news)
         state.owing.add(key)
 
 
@@ -348,7 +349,6 @@ def settle(state: ShardState, command: Command, now_ms: int) -> Reply:
     if not owed:
         reservation.extra.pop(OWES, None)
         state.owing.discard(key)
-        state.undo(lambda: state.owing.add(key))
     change(state, key, reservation, Event.SETTLED)
     return [OK]
 

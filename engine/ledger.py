@@ -11,6 +11,7 @@ from engine import corrections, fulfilment, holds, network, pieces, views
 from engine.commands import Command, Op, Reply
 from engine.events import Event
 from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, SWEEP_MAX
+from engine.loading import LoadedState
 from engine.outcome import Outcome
 from engine.state import PIECE, ShardState
 
@@ -22,13 +23,24 @@ def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     corrections.forget_references(state, now_ms, SWEEP_MAX)
     oldest = min(state.closed_hours, default=None)
     last = (now_ms - CLOSED_WINDOW_MS) // CLOSED_BUCKET_MS - 1
-    if oldest is not None and oldest <= last:
-        for known_as in state.closed_hours.pop(oldest):
-            if state.closed.get(known_as) == oldest:
-                del state.closed[known_as]
-        state.effects.drop_bucket = oldest
-        state.fact(Event.FORGOTTEN, f"closed:{oldest}", None)
+    if oldest is not None and oldest <= last and state.effects.drop_bucket is None:
+        _forget_closed(state, oldest)
     return [Outcome.OK]
+
+
+def _forget_closed(state: ShardState, hour: int) -> None:
+    known = state.closed_hours.pop(hour)
+    gone = [known_as for known_as in known if state.closed.get(known_as) == hour]
+    for known_as in gone:
+        del state.closed[known_as]
+
+    def restore() -> None:
+        state.closed_hours[hour] = known
+        state.closed.update(dict.fromkeys(gone, hour))
+
+    state.undo(restore)
+    state.effects.drop_bucket = hour
+    state.fact(Event.FORGOTTEN, f"closed:{hour}", None)
 
 
 _HANDLERS: dict[int, Handler] = {
@@ -58,13 +70,14 @@ _HANDLERS: dict[int, Handler] = {
     Op.HINT: views.hint,
     Op.TIDY: _tidy,
 }
-#: Commands whose second member is a reservation's key.
+#: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({
     Op.RESERVE, Op.CONFIRM, Op.RELEASE, Op.EXTEND, Op.CANCEL, Op.READ, Op.FULFIL, Op.SEAL, Op.ASK,
+    Op.TAKE,
 })  # fmt: skip
 
 
-class Ledger(ShardState):
+class Ledger(LoadedState):
     """A shard's state and its decisions."""
 
     def decide(self, command: Command, now_ms: int) -> Reply:
@@ -86,12 +99,13 @@ class Ledger(ShardState):
         for command in commands:
             if command[0] not in _KEYED:
                 continue
-            key = command[1]
+            key = PIECE + command[1] if command[0] == Op.TAKE else command[1]
             if key not in self.reservations:
                 fields.add(key)
             if command[0] in (Op.SEAL, Op.ASK):
                 fields.add(pieces.attempt(key, command[2]))
         known, hours = self.just_closed, self.closed
+        self.closing = {field: known[field] for field in fields if field in known}
         if self.closed_loaded:
             return {field for field in fields if hash(field) in hours and field not in known}
         return {field for field in fields if field not in known}

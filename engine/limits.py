@@ -46,6 +46,9 @@ REFERENCE_WINDOW_MS: Final = 24 * 3_600_000
 
 #: A piece asks home about its fate after this long.
 PIECE_ASK_MS: Final = 5_000
+#: Holds that end within the same span are due together, at its end: part of the second that
+#: callers are told units take to come back.
+DUE_MS: Final = 250
 #: Units return with sweeps of this many holds, so that a confirm never waits behind a crowd.
 SWEEP_MAX: Final = 512
 #: No expiry this long after a takeover: callers get a chance to confirm first.
@@ -65,8 +68,9 @@ HISTORY_BYTES_MAX: Final = 64 * 1024 * 1024
 HISTORY_MS_MAX: Final = 10_000
 #: A refused but unharmed store (loading, out of memory …) is tried again for this long.
 STORE_RETRY_MS: Final = 1_000
-#: Entries of one shard's event stream.
+#: Entries of one shard's event stream, and how many commits pass between two trims of it.
 EVENTS_KEPT_MAX: Final = 1_000_000
+EVENTS_TRIM_EVERY: Final = 1_000
 
 #: A frozen owner is replaced after this silence; it is asked this often.
 HEALTH_EVERY_MS: Final = 500

@@ -18,6 +18,7 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
     book = state.books.get(sku)
     if book is None:
         state.books[sku] = Book(sku, members)
+        state.effects.seen[sku] = None
         state.undo(lambda: state.books.pop(sku, None))
     elif book.members == members:
         return [OK]
@@ -97,6 +98,7 @@ def _replace(state: ShardState, nodes: dict[str, dict[str, Any]]) -> None:
                 book.positions[node].place = state.nodes[node]
         if touched:
             book.reorder()
+            state.effects.seen[book.sku] = None
 
 
 def read_network(state: ShardState, command: Command, now_ms: int) -> Reply:

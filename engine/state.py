@@ -4,15 +4,16 @@ Handlers (``holds``, ``pieces``, ``corrections`` …) decide; everything they ch
 here, so that ``effects`` know it and the batch can be taken back.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from engine.effects import Effects, Sealed, seal
 from engine.events import Event
 from engine.ids import backing_of
-from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX
-from engine.record import LEVEL_UNIT, OWES, Durability, Reservation, Status, unpack
+from engine.limits import DUE_MS, SWEEP_MAX
+from engine.record import LEVEL_UNIT, OWES, Durability, Reservation, Status
 from engine.sourcing import moved
 from engine.stock import Book, Node, Position
 
@@ -21,7 +22,7 @@ PIECE: Final = "/"
 #: First character of the mark of an aborted attempt.
 ATTEMPT: Final = "!"
 #: Records in these states hold units and end by themselves.
-_TIMED: Final = frozenset({Status.HELD, Status.TAKEN})
+TIMED: Final = frozenset({Status.HELD, Status.TAKEN})
 
 
 #: MessagePack's way to say: array of four, unsigned 64 bit, string of 16 bytes.
@@ -63,6 +64,8 @@ class ShardState:
         self.just_closed: dict[str, bytes] = {}
         #: What the store said about ended ones this batch may ask for; None: nothing.
         self.recalled: dict[str, bytes | None] = {}
+        #: Of those asked for, what was not yet in the store then; it may be accepted meanwhile.
+        self.closing: dict[str, bytes] = {}
         #: Reservations that owe other shards news.
         self.owing: set[str] = set()
         self.references: dict[str, list[Any]] = {}
@@ -72,7 +75,7 @@ class ShardState:
         self.changed_floor = 0
         self.effects = Effects()
         self.due_at = Expiring(-1, b"", [])
-        self._due_seconds: list[int] = []
+        self._due_spans: list[int] = []
         self._due: dict[int, list[str]] = {}
 
     # Records
@@ -83,7 +86,7 @@ class ShardState:
         if record is None and (self.closed or not self.closed_loaded):
             record = self.just_closed.get(field)
             if record is None:
-                record = self.recalled.get(field)
+                record = self.closing.get(field) or self.recalled.get(field)
         return record
 
     def put(self, field: str, record: bytes) -> None:
@@ -101,7 +104,19 @@ class ShardState:
         self.reservations.pop(field, None)
         effects.closed[field] = record
         self.just_closed[field] = record
-        self.remember_closed(field, effects.now_ms // CLOSED_BUCKET_MS)
+        self.remember_closed(field, effects.hour())
+
+    def reopen(self, field: str) -> None:
+        """An ended record is about to live again: what is known of its end can be brought back."""
+        hour, record = self.closed.get(hash(field)), self.just_closed.get(field)
+
+        def restore() -> None:
+            if hour is not None:
+                self.closed[hash(field)] = hour
+            if record is not None:
+                self.just_closed[field] = record
+
+        self.undo(restore)
 
     def remember_closed(self, field: str, hour: int) -> None:
         """Note that a field has ended in that hour."""
@@ -111,13 +126,13 @@ class ShardState:
 
     def schedule(self, field: str, at_ms: int) -> None:
         """Look at a field when its time has come."""
-        self._due_in(at_ms // 1000 + 1).append(field)
+        self._due_in(at_ms // DUE_MS + 1).append(field)
 
-    def _due_in(self, second: int) -> list[str]:
-        fields = self._due.get(second)
+    def _due_in(self, span: int) -> list[str]:
+        fields = self._due.get(span)
         if fields is None:
-            fields = self._due[second] = []
-            heappush(self._due_seconds, second)
+            fields = self._due[span] = []
+            heappush(self._due_spans, span)
         return fields
 
     def expiring(self, expires_at_ms: int) -> "Expiring":
@@ -127,27 +142,26 @@ class ShardState:
         self.due_at = Expiring(
             expires_at_ms,
             _FOUR_MEMBERS + flags + _UINT64 + at + _RAW_16,
-            self._due_in(expires_at_ms // 1000 + 1),
+            self._due_in(expires_at_ms // DUE_MS + 1),
         )
         return self.due_at
 
     def due(self, now_ms: int, most: int = SWEEP_MAX) -> list[str]:
         """Up to ``most`` fields whose time has come; each is named once for each schedule."""
         fields: list[str] = []
-        while self._due_seconds and self._due_seconds[0] * 1000 <= now_ms and len(fields) < most:
-            second = self._due_seconds[0]
-            waiting = self._due[second]
+        while self._due_spans and self._due_spans[0] * DUE_MS <= now_ms and len(fields) < most:
+            waiting = self._due[self._due_spans[0]]
             cut = most - len(fields)
             fields += waiting[:cut]
             del waiting[:cut]
             if not waiting:
-                del self._due[heappop(self._due_seconds)]
+                del self._due[heappop(self._due_spans)]
                 self.due_at = Expiring(-1, b"", [])
         return fields
 
     def overdue_ms(self, now_ms: int) -> int:
         """How long the oldest due field has been waiting."""
-        return max(0, now_ms - self._due_seconds[0] * 1000) if self._due_seconds else 0
+        return max(0, now_ms - self._due_spans[0] * DUE_MS) if self._due_spans else 0
 
     # Stock
 
@@ -212,13 +226,11 @@ class ShardState:
             self.reservations,
             self.seq,
             self.head,
-            effects.now_ms // CLOSED_BUCKET_MS,
             self.network,
         )
         self.seq, self.head = sealed.seq, sealed.hash_after
         changed = self.changed
-        for position in effects.positions:
-            sku = position.book.sku
+        for sku in chain(effects.seen, [position.book.sku for position in effects.positions]):
             changed.pop(sku, None)
             changed[sku] = sealed.seq
         self.effects = Effects()
@@ -247,6 +259,7 @@ class ShardState:
         for step in reversed(effects.undo):
             step()
         for field, before in effects.records.items():
+            self.owing.discard(field)
             if before is not None:
                 self.watch(field, before)
         if sealed is None:
@@ -257,60 +270,10 @@ class ShardState:
     def watch(self, field: str, record: bytes) -> None:
         """Enter an open record where its time or its debts will be looked after."""
         reservation = Reservation(record)
-        if reservation.status in _TIMED:
+        if reservation.status in TIMED:
             self.schedule(field, reservation.expires_at_ms)
         if OWES in reservation.extra:
             self.owing.add(field)
-
-    # Recovery
-
-    def load_state(self, items: Iterable[tuple[str, bytes]]) -> None:
-        """Take fields of ``state`` in; nodes and SKUs may come after the positions of them."""
-        later: list[tuple[str, bytes]] = []
-        for name, value in items:
-            kind, _, rest = name.partition("|")
-            if kind == "n":
-                self.nodes[rest] = Node(rest, unpack(value)[1])
-                self.node_versions[rest] = unpack(value)[0]
-            elif kind == "N":
-                self.network = unpack(value)
-            elif kind == "k":
-                self.books[rest] = Book(rest, unpack(value))
-            elif kind == "r":
-                self.references[rest] = unpack(value)
-            elif kind == "f":
-                self.shortfalls[rest] = unpack(value)
-            else:
-                later.append((rest, value))
-        for backing, value in later:
-            sku, _, node = backing.partition("|")
-            position = self.books[sku].add(self.nodes[node])
-            position.on_hand, position.safety_stock, position.quarantined = unpack(value)
-
-    def load_record(self, field: str, record: bytes) -> None:
-        """Take an open record in: its units count as reserved or committed again."""
-        self.reservations[field] = record
-        reservation = Reservation(record)
-        self.watch(field, record)
-        if reservation.status is Status.TAKEN:
-            # Home may have decided long ago: ask soon, not when the last answer said.
-            self.schedule(field, 0)
-        confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
-        if not confirmed and reservation.status not in _TIMED:
-            return  # Ended, kept for what it owes.
-        left = units_left(reservation)
-        for (sku, node), units in left.items():
-            book = self.books.get(sku)
-            if book is None:
-                continue  # Another shard's line of a reservation decided here.
-            position = book.positions[node]
-            if confirmed:
-                position.committed += units
-            else:
-                position.reserved += units
-                if reservation.status is Status.TAKEN:
-                    book.unsealed += units
-            book.takers.append(field)
 
     def free_units(self) -> dict[str, int]:
         """Free units of every backing, as the store's guard must have them."""

@@ -1,0 +1,128 @@
+"""A working copy from the store's hashes: what an owner does before it serves."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.record import LEVEL_UNIT, Reservation, Status, unpack
+from engine.state import ATTEMPT, PIECE, TIMED, ShardState, units_left
+from engine.stock import Book, Node, Position
+
+
+class LoadedState(ShardState):
+    """A shard's state that can be taken from its store, in portions."""
+
+    def load_state(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Take fields of ``state`` in; nodes and SKUs may come after the positions of them."""
+        later: list[tuple[str, bytes]] = []
+        for name, value in items:
+            kind, _, rest = name.partition("|")
+            if kind == "n":
+                self.nodes[rest] = Node(rest, unpack(value)[1])
+                self.node_versions[rest] = unpack(value)[0]
+            elif kind == "N":
+                self.network = unpack(value)
+            elif kind == "k":
+                self.books[rest] = Book(rest, unpack(value))
+            elif kind == "r":
+                self.references[rest] = unpack(value)
+            elif kind == "f":
+                self.shortfalls[rest] = unpack(value)
+            else:
+                later.append((rest, value))
+        for backing, value in later:
+            sku, _, node = backing.partition("|")
+            position = self.books[sku].add(self.nodes[node])
+            position.on_hand, position.safety_stock, position.quarantined = unpack(value)
+        # Oldest first, as they were made: they are forgotten in that order.
+        self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
+
+    def load_record(self, field: str, record: bytes) -> None:
+        """Take an open record in: its units count as reserved or committed again, once."""
+        if field in self.reservations:
+            return  # A scan may name a field twice.
+        self.reservations[field] = record
+        reservation = Reservation(record)
+        self.watch(field, record)
+        if reservation.status is Status.TAKEN:
+            # Home may have decided long ago: ask soon, not when the last answer said.
+            self.schedule(field, 0)
+        confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
+        if not confirmed and reservation.status not in TIMED:
+            return  # Ended, kept for what it owes.
+        left = units_left(reservation)
+        for (sku, node), units in left.items():
+            book = self.books.get(sku)
+            if book is None:
+                continue  # Another shard's line of a reservation decided here.
+            position = book.positions[node]
+            if confirmed:
+                position.committed += units
+            else:
+                position.reserved += units
+                if reservation.status is Status.TAKEN:
+                    book.unsealed += units
+            book.takers.append(field)
+
+    def load_records(self, portion: Iterable[tuple[str, bytes]]) -> None:
+        """Take many open records in; plain holds, nearly all of them, by a short way.
+
+        A million of them must be back within seconds of a crash.
+        """
+        books, reservations = self.books, self.reservations
+        for field, record in portion:
+            members = unpack(record)
+            status = members[0] % LEVEL_UNIT
+            plain = len(members) == 4 and status <= Status.CONFIRMED and field[0] != PIECE
+            if not plain or field in reservations:
+                self.load_record(field, record)
+                continue
+            reservations[field] = record
+            for line in members[3]:
+                book = books[line[0]]
+                position = book.positions[line[3]]
+                if len(line) > 5:
+                    position = self._load_many(book, line, status)
+                elif status == Status.HELD:
+                    position.reserved += line[4]
+                else:
+                    position.committed += line[4]
+                book.takers.append(field)
+            if status == Status.HELD:
+                self.schedule(field, members[1])
+
+    def _load_many(self, book: Book, line: list[Any], status: int) -> Position:
+        for at in range(3, len(line), 2):
+            position = book.positions[line[at]]
+            if status == Status.HELD:
+                position.reserved += line[at + 1]
+            else:
+                position.committed += line[at + 1]
+        return position
+
+    def load_closed(self, hour: int, portion: Iterable[tuple[str, bytes]]) -> None:
+        """Take ended records into the index; their keys count among a SKU's takers."""
+        for field, record in portion:
+            if self.closed.get(hash(field), -1) < hour:
+                self.remember_closed(field, hour)
+            if field[0] != ATTEMPT:
+                for line in unpack(record)[3]:
+                    if line[0] in self.books:
+                        self.books[line[0]].takers.append(field)
+
+    def stop_where_books_differ(self, guard: Mapping[str, int]) -> list[str]:
+        """Backings whose free units are not what the store's guard says; their SKUs stop.
+
+        The audit of every start: reserved and committed are summed from the open records.
+        """
+        free = self.free_units()
+        differing = [
+            backing
+            for backing in sorted(free.keys() | guard.keys())
+            if free.get(backing, 0) != guard.get(backing, 0)
+        ]
+        for backing in differing:
+            book = self.books.get(backing.partition("|")[0])
+            if book is not None:
+                book.stopped = True
+                book.reorder()
+        return differing
