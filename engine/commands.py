@@ -137,7 +137,7 @@ def seal(
 
     ``lines`` are all of them, in answer order; those of other shards carry the backings that
     their pieces took. ``late``: a payment after expiry. ``dry``: only say what is short here.
-    → OK or REPEATED with the record, KEY_REUSED, ABORTED, SHORT.
+    → OK or REPEATED with the record, KEY_REUSED, ABORTED, SHORT, CONTENDED.
     """
     return [Op.SEAL, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry]
 

@@ -23,6 +23,7 @@ from engine.record import (
     Status,
 )
 from engine.shortfalls import review
+from engine.sourcing import moved
 from engine.state import ATTEMPT, PIECE, ShardState
 
 OK = Outcome.OK
@@ -45,6 +46,8 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
         if ends is None or piece.digest != ends:
             return [Outcome.IN_PROGRESS]
         _end_piece(state, field, piece, now_ms)
+    elif (shipped := state.known(field)) is not None and Reservation(shipped).digest == nonce:
+        return [OK, shipped]  # A late double: what it took has left long ago.
     refused = holds.refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
@@ -107,7 +110,8 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     whole = _whole(state, own, lines, extra)
     if whole is None:
         short = holds.short_reply(state, own, extra)[0] if own else []
-        return [Outcome.SHORT, short, False]
+        contended = any(state.books[line[0]].unsealed for line in short)
+        return [Outcome.CONTENDED if contended else Outcome.SHORT, short, False]
     if dry:
         _give(state, own, whole)
         return [OK]
@@ -191,30 +195,35 @@ def drop(state: ShardState, command: Command, now_ms: int) -> Reply:
 
 
 def _end_piece(state: ShardState, field: str, piece: Reservation, now_ms: int) -> None:
-    """Free what a piece still holds and forget it."""
+    """Free what a piece still holds and forget it; one that has shipped is kept as ended.
+
+    Home would tell a late double of its take to ship once more.
+    """
     if piece.status is Status.TAKEN:
         _unsealed(state, piece, -1)
     holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
     record = state.reservations[field]
-    effects = state.effects
-    if field not in effects.records:
-        effects.records[field] = record
-    del state.reservations[field]
     state.fact(Event.PIECE_DROPPED, field, record)
+    if SHIPPED in piece.extra:
+        state.close(field, record)
+        return
+    records = state.effects.records
+    if field not in records:
+        records[field] = record
+    del state.reservations[field]
 
 
 def ask(state: ShardState, command: Command, now_ms: int) -> Reply:
-    """What home says about an attempt; with no record it commits that it came to nothing."""
+    """What home says about an attempt; of one it did not seal it commits that it never will."""
     _, key, nonce = command
     known = state.known(key)
-    if known is None:
+    reservation = Reservation(known) if known is not None else None
+    if reservation is None or reservation.extra.get(NONCE) != nonce.hex():
+        # Also beside a record: this may be the attempt of a late confirm, still to be sealed.
         mark = attempt(key, nonce)
         if state.known(mark) is None:
             state.close(mark, b"\x01")
             state.fact(Event.ABORTED, mark, None)
-        return [OK, Status.RELEASED, 0, None]
-    reservation = Reservation(known)
-    if reservation.extra.get(NONCE) != nonce.hex():
         return [OK, Status.RELEASED, 0, None]
     shipped = reservation.extra.get(SHIPPED)
     return [OK, reservation.status, reservation.expires_at_ms, shipped]
@@ -237,9 +246,8 @@ def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
     if shipped or status in (Status.CONFIRMED, Status.FULFILLED):
         _confirm_piece(state, piece)
         _ship(state, piece, shipped)
-    if status is Status.CONFIRMED:
         _store(state, field, piece)
-    else:
+    if status is not Status.CONFIRMED:
         _end_piece(state, field, piece, now_ms)
     return [OK]
 
@@ -278,6 +286,7 @@ def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
             position.committed -= units
             # A count may have found fewer since home looked: what left cannot be on hand.
             position.on_hand = max(0, position.on_hand - units)
+            moved(position)
             review(state, position)
     if not done:
         del piece.extra[SHIPPED]
