@@ -15,7 +15,7 @@ import msgpack
 
 from engine.effects import Sealed
 from engine.errors import StoreRefused
-from engine.store.protocol import Acquired, Peeked, Right, StreamEntry
+from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
 
 
 @dataclass
@@ -74,6 +74,8 @@ class MemoryServer:
         if (shard.seq + 1, shard.head) != (sealed.seq, sealed.hash_before):
             raise StoreRefused("SEQ", str(shard.seq))
         guard, fields, forgotten, puts, gone, closed, excused = _unpack(sealed.changes)
+        if sealed.returning and any(taken > 0 for _, taken, _, _ in _fours(guard)):
+            raise StoreRefused("OVERSELL", guard[0])
         free = shard.hashes["free"]
         written = {}
         for backing, taken, added, removed in _fours(guard):
@@ -90,6 +92,9 @@ class MemoryServer:
         if sealed.drop_bucket is not None:
             shard.hashes.pop(f"closed:{sealed.drop_bucket}", None)
         shard.events.append(StreamEntry(sealed.seq, sealed.events, sealed.hash_after))
+        floor = events_floor(sealed.seq)
+        if floor:
+            shard.events = [entry for entry in shard.events if entry.seq >= floor]
         shard.seq, shard.head, shard.now_ms = sealed.seq, sealed.hash_after, sealed.now_ms
 
 
@@ -114,6 +119,10 @@ def _named(flat: list[bytes]) -> dict[str, bytes]:
 def _fours(flat: list[Any]) -> zip[tuple[Any, ...]]:
     parts = iter(flat)
     return zip(parts, parts, parts, parts, strict=True)
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _write(target: dict[str, Any], puts: Mapping[str, bytes], gone: Sequence[str]) -> None:
@@ -163,7 +172,7 @@ class MemoryStore:
 
     async def scan(self, shard: int, name: str) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
         """See ``ShardStore.scan``."""
-        yield list(self.server.shards[shard].hashes[name].items())
+        yield [(f, _as_bytes(v)) for f, v in self.server.shards[shard].hashes[name].items()]
 
     async def closed_hours(self, shard: int) -> list[int]:
         """See ``ShardStore.closed_hours``."""
@@ -184,9 +193,9 @@ class MemoryStore:
     async def peek(self, shard: int, name: str, fields: Sequence[str]) -> Peeked:
         """See ``ShardStore.peek``."""
         held = self.server.shards[shard]
-        values = [held.hashes[name].get(f) for f in fields]
-        as_bytes = [v if v is None or isinstance(v, bytes) else str(v).encode() for v in values]
-        return Peeked(held.epoch, held.seq, as_bytes)
+        hash_ = held.hashes[name]
+        values = [_as_bytes(hash_[f]) if f in hash_ else None for f in fields]
+        return Peeked(held.epoch, held.seq, values)
 
     async def events(self, shard: int, after: int, most: int) -> list[StreamEntry]:
         """See ``ShardStore.events``."""

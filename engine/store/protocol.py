@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.effects import Sealed
+from engine.limits import EVENTS_KEPT_MAX, EVENTS_TRIM_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class StreamEntry:
     seq: int
     events: bytes
     hash: bytes
+
+
+def events_floor(seq: int) -> int:
+    """The oldest entry of the event stream that the commit ``seq`` keeps; 0: it trims nothing.
+
+    Not every commit trims: a thousandth more is kept instead.
+    """
+    return max(0, seq - EVENTS_KEPT_MAX) if seq % EVENTS_TRIM_EVERY == 0 else 0
 
 
 class ShardStore(Protocol):

@@ -2,21 +2,22 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.effects import Sealed
 from engine.errors import StoreLost, StoreRefused
 from engine.record import Durability
 from engine.store.keys import closed_key, hour_of, key
-from engine.store.protocol import Acquired, Peeked, Right, StreamEntry
+from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
 from engine.store.wire import Wire, connect
 
 #: Fields one HSCAN asks for: big enough to be fast, small enough not to hold the server up.
@@ -59,7 +60,8 @@ class RedisStore:
         function = "tidegate_commit_returning_v1" if sealed.returning else "tidegate_commit_v1"
         return self._call(
             "FCALL", function, str(len(keys)), *keys, str(right.epoch), right.token,
-            str(sealed.seq), sealed.hash_before, sealed.hash_after, str(sealed.now_ms), "0",
+            str(sealed.seq), sealed.hash_before, sealed.hash_after, str(sealed.now_ms),
+            str(events_floor(sealed.seq)),
             sealed.changes, sealed.events,
         )  # fmt: skip
 
@@ -120,11 +122,13 @@ class RedisStore:
 
     async def closed_hours(self, shard: int) -> list[int]:
         """See ``ShardStore.closed_hours``."""
-        hours = [
-            hour_of(name.decode())
-            async for name in self._client.scan_iter(match=key(shard, "closed:*"))
-        ]
-        return sorted(hours)
+        found: set[int] = set()
+        cursor = 0
+        while True:
+            cursor, names = await self._ask("SCAN", cursor, "MATCH", key(shard, "closed:*"))
+            found.update(hour_of(name.decode()) for name in names)
+            if int(cursor) == 0:
+                return sorted(found)
 
     async def recall(self, shard: int, fields: Mapping[int, Sequence[str]]) -> dict[str, bytes]:
         """See ``ShardStore.recall``."""
@@ -132,10 +136,8 @@ class RedisStore:
         for hour, names in fields.items():
             pipeline.hmget(closed_key(shard, hour), list(names))
         found: dict[str, bytes] = {}
-        try:
+        with _faults():
             answers = await pipeline.execute()
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            raise StoreLost(str(error)) from error
         for names, values in zip(fields.values(), answers, strict=True):
             for name, value in zip(names, values, strict=True):
                 if value is not None:
@@ -164,19 +166,27 @@ class RedisStore:
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def _ask(self, *words: Any) -> Any:
-        try:
+        with _faults():
             return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
-        except ResponseError as error:
-            code, _, detail = str(error).partition(" ")
-            raise StoreRefused(code, detail) from error
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            raise StoreLost(str(error)) from error
 
     async def close(self) -> None:
         """See ``ShardStore.close``."""
         if self._wire is not None:
             self._wire.close()
         await self._client.aclose()
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """redis-py's errors as ours; it takes the codes it knows off the text."""
+    try:
+        yield
+    except (ResponseError, BusyLoadingError) as error:
+        code, _, detail = str(error).partition(" ")
+
+        raise StoreRefused(code, detail) from error
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise StoreLost(str(error)) from error
 
 
 def client(url: str) -> "redis.asyncio.Redis":

@@ -27,9 +27,11 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass.
+        """See ``asyncio.Protocol``."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass.
 
     def data_received(self, data: bytes) -> None:
+        """Match answers with calls, in order."""
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
             future = self._waiting.popleft()
@@ -41,6 +43,7 @@ class Wire(asyncio.Protocol):
                 future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits is told that the answer is lost."""
         self._transport = None
         waiting, self._waiting = self._waiting, deque()
         for future in waiting:
