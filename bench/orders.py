@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Demand:
         """All SKUs; the hot one first."""
         return [f"sku-{number:05d}" for number in range(self.sku_count)]
 
+    def seeded(self, seed: int) -> Self:
+        """The same demand with other draws."""
+        return replace(self, seed=seed)
+
     def baskets(self) -> list[Basket]:
         """One-unit orders in the order in which they come."""
         skus = self.skus()
@@ -52,6 +56,7 @@ class Orders:
         self._prefix = prefix
         self._baskets = baskets
         self._parts = [_split_request(prefix, basket) for basket in baskets]
+        self._elements = [b'",' + _body(basket)[1:] for basket in baskets]
 
     def key(self, number: int) -> str:
         """The idempotency key."""
@@ -66,15 +71,14 @@ class Orders:
         head, tail = self._parts[number % len(self._parts)]
         return b"%s%012d%s" % (head, number, tail)
 
-    def body(self, number: int) -> dict[str, object]:
-        """The same order as an element of a batch."""
-        lines = [{"sku": sku, "quantity": units} for sku, units in self.basket(number)]
-        return {"id": self.key(number), "lines": lines, "hold_seconds": HOLD_SECONDS}
-
     def batch(self, numbers: Iterable[int]) -> bytes:
-        """One request at the batch door."""
-        body = json.dumps({"reservations": [self.body(number) for number in numbers]})
-        return request("POST", "/v1/reservations:batch", body.encode())
+        """The same orders as one request at the batch door."""
+        prefix, tails = self._prefix.encode(), self._elements
+        elements = [
+            b'{"id":"%s%012d%s' % (prefix, number, tails[number % len(tails)]) for number in numbers
+        ]
+        body = b'{"reservations":[%s]}' % b",".join(elements)
+        return request("POST", "/v1/reservations:batch", body)
 
 
 def confirm(reservation: bytes) -> bytes:
@@ -86,9 +90,14 @@ def confirm(reservation: bytes) -> bytes:
 
 def _split_request(prefix: str, basket: Basket) -> tuple[bytes, bytes]:
     """What stands before the number in the key, and what after it."""
-    lines = [{"sku": sku, "quantity": units} for sku, units in basket]
-    body = json.dumps({"lines": lines, "hold_seconds": HOLD_SECONDS}, separators=(",", ":"))
     headers = f"Content-Type: application/json\r\nIdempotency-Key: {prefix}{{}}\r\n"
-    whole = request("POST", "/v1/reservations", body.encode(), headers)
+    whole = request("POST", "/v1/reservations", _body(basket), headers)
     head, tail = whole.split(b"{}\r\n", 1)
     return head, b"\r\n" + tail
+
+
+def _body(basket: Basket) -> bytes:
+    """The JSON of one order, its key left out."""
+    lines = [{"sku": sku, "quantity": units} for sku, units in basket]
+    body = {"lines": lines, "hold_seconds": HOLD_SECONDS}
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,15 @@
+"""Load from outside, baselines in the same run, and an audit before any speed is shown.
+
+A scenario (``catalogue``) is a frozen description; its ``play`` runs it and returns a ``Run``;
+runs become a report, a table, a page.
+
+* what is sent      ``orders`` ``real_orders`` ``arrivals`` (when)
+* how it is sent    ``client`` (one HTTP client for all sides) ``load`` (closed and open loops)
+                    ``stub`` (what the client itself can do)
+* to whom           ``product`` (``tidegate up``) ``rivals`` with ``baselines``; ``processes``
+* what is asked     ``scenario`` ``catalogue``; ``sale`` ``doors``; ``demo``
+* what came of it   ``tally`` (histograms) ``audit`` (told against stored) ``figures`` (medians,
+                    bounds) ``environment`` ``report`` ``page`` ``svg``; ``cli``
+
+Nothing here imports Ray or the product's web layer: the product is driven as its users drive it.
+"""

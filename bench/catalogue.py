@@ -1,0 +1,115 @@
+"""All scenarios by name, with what they have to reach on a machine of two cores."""
+
+from typing import Final
+
+from bench import doors, sale
+from bench.doors import ONE_SKU
+from bench.orders import Demand
+from bench.real_orders import RealDemand
+from bench.scenario import Scenario, Target
+
+#: What ``python -m bench`` runs when told nothing.
+FLASH_SALE: Final = Scenario(
+    name="flash-sale",
+    question="How many reservations a second, at what p99, when half of all buyers want one SKU?",
+    play=sale.play,
+    demand=Demand(sku_count=10_000, hot_share=0.5, zipf_exponent=1.1, seed=1),
+    connections=(64, 128, 256, 1000),
+    baselines=("fastapi_lua", "raw_lua", "postgres"),
+    headline="open loop",
+    open_share=0.6,
+    confirm_share=0.7,
+    targets=(
+        Target(
+            figure="times_fastapi_lua_64",
+            words="64 connections, × FastAPI + Lua at its best",
+            at_least=5,
+        ),
+        Target(figure="times_fastapi_lua_256", words="256 connections, × the same", at_least=9),
+        Target(figure="times_fastapi_lua_1000", words="1000 connections, × the same", at_least=12),
+        Target(
+            figure="p99_64_share_of_fastapi_lua_p50",
+            words="our p99 through its p50 at 64",
+            at_most=1,
+        ),
+        Target(figure="errors", words="answers that are errors or unknown", at_most=0),
+        Target(
+            figure="times_raw_lua_256",
+            words="256 connections, × one Lua call each without HTTP",
+            at_least=0.8,
+        ),
+        Target(
+            figure="times_postgres_hot_256",
+            words="256 connections, × PostgreSQL's hot row without HTTP",
+            at_least=15,
+        ),
+        Target(figure="p50_1_ms", words="one connection, one at a time, p50 ms", at_most=1),
+        Target(figure="p50_ms", words="open loop at 60 % of the ceiling, p50 ms", at_most=5),
+        Target(figure="p99_ms", words="open loop at 60 % of the ceiling, p99 ms", at_most=15),
+    ),
+)
+
+HOT_SKU: Final = Scenario(
+    name="hot-sku",
+    question="How fast is one SKU that everybody wants, against one hot row in PostgreSQL?",
+    play=sale.play,
+    demand=ONE_SKU,
+    connections=(256,),
+    baselines=("raw_lua", "postgres"),
+    headline="256 connections",
+    targets=(Target(figure="times_postgres_hot_256", words="× PostgreSQL's hot row", at_least=15),),
+)
+
+BASKETS: Final = Scenario(
+    name="baskets",
+    question="How many real baskets, of nine lines over many shards on average, a second?",
+    play=sale.play,
+    demand=RealDemand(sku_count=10_000, baskets_max=20_000),
+    connections=(64, 256),
+    baselines=("fastapi_lua",),
+    headline="open loop",
+    open_share=0.6,
+    targets=(Target(figure="errors", words="answers that are errors or unknown", at_most=0),),
+)
+
+BATCH_DOOR: Final = Scenario(
+    name="batch-door",
+    question="How many reservations a second through the batch door, half on one SKU?",
+    play=doors.play_batch_door,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    connections=(4, 16),
+    baselines=("raw_lua",),
+    headline="batch door, 16",
+    batch=512,
+    targets=(
+        Target(figure="times_raw_lua_batch", words="× one Lua call each, no HTTP", at_least=3.5),
+    ),
+)
+
+SOLD_OUT: Final = Scenario(
+    name="sold-out",
+    question="How fast is a refusal when the SKU is gone?",
+    play=doors.play_sold_out,
+    demand=ONE_SKU,
+    connections=(64,),
+    headline="64 connections",
+    targets=(Target(figure="times_accepted", words="× the rate of accepted ones", at_least=1.2),),
+)
+
+OVERLOAD: Final = Scenario(
+    name="overload",
+    question="What is still served when four times the callers come?",
+    play=doors.play_overload,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    connections=(64, 128, 256),
+    headline="256 connections",
+    targets=(
+        Target(figure="goodput_share", words="goodput through the ceiling", at_least=0.9),
+        Target(figure="refusal_p99_ms", words="refusals, read to written, p99 ms", at_most=5),
+    ),
+)
+
+SCENARIOS: Final = {
+    scenario.name: scenario
+    for scenario in (FLASH_SALE, HOT_SKU, BASKETS, BATCH_DOOR, SOLD_OUT, OVERLOAD)
+}

@@ -1,0 +1,175 @@
+"""Runs → one document (JSON), and that document → a table for the terminal."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.audit import Audit
+from bench.environment import describe
+from bench.figures import Change, Figure, summarise
+from bench.scenario import Options, Run, Scenario
+from bench.tally import KINDS, Measure
+
+Document: TypeAlias = dict[str, Any]
+
+#: Latencies of single steps.
+_STEP_FIGURE: Final = re.compile(r"^p\d+_\w+_ms\Z")
+
+
+def document(scenario: Scenario, options: Options, runs: Sequence[Run]) -> Document:
+    """All there is to say. Where an audit failed there are no speeds in it."""
+    audits = [run.audit for run in runs if run.audit is not None]
+    result: Document = {
+        "format": 1,
+        "scenario": scenario.name,
+        "question": scenario.question,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "runs": len(runs),
+        "seconds": scenario.seconds(options),
+        "environment": describe(options),
+        "audit": _merged(audits) if audits else None,
+        "void": [reason for run in runs for reason in run.void],
+        "notes": sorted({note for run in runs for note in run.notes}),
+    }
+    if all(audit.clean for audit in audits):
+        figures = summarise(scenario, runs)
+        result["figures"] = {name: figure.as_dict() for name, figure in figures.items()}
+        result["targets"] = _targets(scenario, figures)
+        result["steps"] = [_step(measure) for measure in runs[-1].measures]
+        result["details"] = runs[-1].details
+    return result
+
+
+def figures_of(report: Document) -> dict[str, Figure]:
+    """The figures of a document, as they were summarised."""
+    return {
+        name: Figure(median=values["median"], low=values["min"], high=values["max"])
+        for name, values in report.get("figures", {}).items()
+    }
+
+
+def write_json(report: Document, path: Path) -> None:
+    """Write a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def show(report: Document, console: Console) -> None:
+    """Print it: what was asked, the audit, then speed."""
+    environment = report["environment"]
+    console.print(f"[bold]{report['scenario']}[/bold]: {report['question']}")
+    console.print(
+        f"{environment['cpu']}, {environment['cores']} cores, {environment['kernel']}; durability "
+        f"{environment['durability']}, {report['runs']} runs, seed {environment['seed']}",
+        style="dim",
+    )
+    if report["audit"]:
+        console.print(_audit_line(report["audit"]))
+        for finding in report["audit"]["findings"]:
+            console.print(f"  {finding}", style="red", markup=False)
+    for reason in report["void"]:
+        console.print(f"void: {reason}", style="red", markup=False)
+    for note in report["notes"]:
+        console.print(f"note: {note}", style="yellow", markup=False)
+    if "figures" in report:
+        if report["steps"]:
+            console.print(_step_table(report["steps"]))
+        console.print(_figure_table(report))
+
+
+def show_changes(changes: Iterable[Change], console: Console) -> None:
+    """Print two reports side by side."""
+    table = Table("figure", "before", "after", "after / before")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for change in changes:
+        ratio = "" if change.ratio is None else f"{change.ratio:.2f}"
+        style = "dim" if change.within_spread else ""
+        table.add_row(change.name, number(change.before), number(change.after), ratio, style=style)
+    console.print(table)
+
+
+def number(value: float) -> str:
+    """A figure to three or four digits."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def _merged(audits: Sequence[Audit]) -> Document:
+    """The audits of all runs as one."""
+    names = ("acknowledged", "unknown", "oversold_units", "acknowledged_missing",
+             "unaccounted_units")  # fmt: skip
+    result: Document = {name: sum(getattr(audit, name) for audit in audits) for name in names}
+    result["store_audit_clean"] = all(audit.store_audit_clean for audit in audits)
+    result["clean"] = all(audit.clean for audit in audits)
+    result["findings"] = [finding for audit in audits for finding in audit.findings]
+    return result
+
+
+def _targets(scenario: Scenario, figures: dict[str, Figure]) -> list[Document]:
+    """Each bound beside what was measured; a figure that was not measured is left out."""
+    return [
+        {
+            "figure": target.figure,
+            "words": target.words,
+            "bound": str(target),
+            "measured": figures[target.figure].median,
+            "met": target.met(figures[target.figure].median),
+        }
+        for target in scenario.targets
+        if target.figure in figures
+    ]
+
+
+def _step(measure: Measure) -> Document:
+    return {**asdict(measure), "rate_per_s": measure.rate_per_s}
+
+
+def _audit_line(audit: Document) -> str:
+    colour = "green" if audit["clean"] else "red"
+    words = "clean" if audit["clean"] else "FAILED"
+    return (
+        f"[{colour}]audit {words}[/{colour}]: {audit['oversold_units']} units oversold, "
+        f"{audit['acknowledged_missing']} of {audit['acknowledged']:,} acknowledged reservations "
+        f"missing, {audit['unaccounted_units']} units unaccounted for, "
+        f"{audit['unknown']} answers unknown"
+    )
+
+
+def _step_table(steps: Sequence[Document]) -> Table:
+    table = Table("step (last run)", "ok/s", "p50 ms", "p99 ms", "p99.9 ms", *KINDS[1:])
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for step in steps:
+        latency = step["latency_ms"]
+        table.add_row(
+            step["name"],
+            f"{step['rate_per_s']:,.0f}",
+            *(f"{latency[name]:.2f}" for name in ("p50", "p99", "p999")),
+            *(f"{step['counts'][kind]:,}" for kind in KINDS[1:]),
+        )
+    return table
+
+
+def _figure_table(report: Document) -> Table:
+    targets = {target["figure"]: target for target in report["targets"]}
+    table = Table("figure", "median", "min", "max", "target")
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for name, values in report["figures"].items():
+        target = targets.get(name)
+        if _STEP_FIGURE.match(name) and target is None:
+            continue  # The table of steps has it; the JSON too.
+        verdict = ""
+        if target:
+            verdict = f"{target['bound']} {'[green]met' if target['met'] else '[red]missed'}"
+        table.add_row(name, *(number(values[key]) for key in ("median", "min", "max")), verdict)
+    return table
