@@ -11,6 +11,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from engine.errors import CannotStart
 from engine.limits import SHARDS_DEFAULT
 from engine.record import Durability
 from gateway import cli_doctor, cli_sample, cli_views
@@ -62,7 +63,10 @@ def up(
     # Ray takes seconds to import and reads its environment while it does: only for `up`.
     from gateway.up import run
 
-    return run(settings)
+    try:
+        return run(settings)
+    except CannotStart as fault:
+        raise Stop(ExitCode.NO_START, str(fault)) from fault
 
 
 @app.command(context_settings=PASS_ON, add_help_option=False)

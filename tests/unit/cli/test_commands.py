@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import CannotStart
 from engine.record import Durability
 from gateway.cli import main
 from gateway.settings import Settings
@@ -129,6 +130,16 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     code, out, err = run("up", *options)
     assert (code, out, started) == (2, "", [])
     assert said in err.splitlines()[-1]
+
+
+def test_what_cannot_start_says_what_to_do_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_settings: Settings) -> int:
+        raise CannotStart("the folder is in use: choose other --data")
+
+    monkeypatch.setitem(sys.modules, "gateway.up", SimpleNamespace(run=fail))
+    code, out, err = run("up")
+    assert (code, out) == (3, "")
+    assert err == "tidegate: the folder is in use: choose other --data\n"
 
 
 def test_a_data_folder_that_is_a_file_is_refused(run: Run, tmp_path: Path) -> None:
