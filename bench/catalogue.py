@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench import doors, sale
+from bench import core, doors, sale
 from bench.doors import ONE_SKU
 from bench.orders import Demand
 from bench.real_orders import RealDemand
@@ -109,7 +109,24 @@ OVERLOAD: Final = Scenario(
     ),
 )
 
+CORE: Final = Scenario(
+    name="core",
+    question="How many reservations a second can one shard decide and commit, without any door?",
+    play=core.play_core,
+    demand=ONE_SKU,
+    baselines=("raw_lua",),
+    steady_s=2.0,
+    targets=tuple(
+        Target(
+            figure=f"times_raw_lua_core_hot_{size}",
+            words=f"hot SKU, batches of {size}, × one Lua call each",
+            at_least=bound,
+        )
+        for size, bound in ((64, 2.5), (512, 6), (4096, 8))
+    ),
+)
+
 SCENARIOS: Final = {
     scenario.name: scenario
-    for scenario in (FLASH_SALE, HOT_SKU, BASKETS, BATCH_DOOR, SOLD_OUT, OVERLOAD)
+    for scenario in (FLASH_SALE, HOT_SKU, BASKETS, BATCH_DOOR, SOLD_OUT, OVERLOAD, CORE)
 }

@@ -95,7 +95,7 @@ async def closed(
         connection.send(requests(sent - 1))
 
     pool = Pool(*address, ready, answered)
-    with _no_collector():
+    with no_collector():
         await pool.open(step.connections)
         begins = perf_counter() + step.warmup_s
         ends = begins + step.seconds
@@ -109,7 +109,7 @@ async def open_loop(address: Address, step: Open, orders: Orders) -> tuple[Measu
     """Run a plan. Latency counts from the planned time; void if the generator fell behind."""
     run = _OpenRun(step, orders)
     pool = Pool(*address, run.ready, run.answered)
-    with _no_collector():
+    with no_collector():
         await pool.open(step.connections)
         began = run.begin()
         await run.all_sent.wait()
@@ -234,7 +234,7 @@ async def _drain(drained: asyncio.Event) -> None:
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """No garbage collection: the hot loops make no cycles, and a pause would be measured."""
     gc.collect()
     gc.disable()
