@@ -275,6 +275,13 @@ class ShardState:
         if OWES in reservation.extra:
             self.owing.add(field)
 
+    def free_of(self, backing: str) -> int | None:
+        """Free units of a backing; None if there is no such."""
+        sku, _, node = backing.partition("|")
+        book = self.books.get(sku)
+        position = book.positions.get(node) if book is not None else None
+        return None if position is None else position.free
+
     def free_units(self) -> dict[str, int]:
         """Free units of every backing, as the store's guard must have them."""
         return {

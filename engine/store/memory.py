@@ -7,7 +7,7 @@ import asyncio
 import time
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +116,7 @@ def _named(flat: list[bytes]) -> dict[str, bytes]:
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
-def _fours(flat: list[Any]) -> zip[tuple[Any, ...]]:
+def _fours(flat: list[Any]) -> Iterator[tuple[Any, ...]]:
     parts = iter(flat)
     return zip(parts, parts, parts, parts, strict=True)
 
@@ -176,8 +176,12 @@ class MemoryStore:
 
     async def closed_hours(self, shard: int) -> list[int]:
         """See ``ShardStore.closed_hours``."""
-        names = self.server.shards[shard].hashes
-        return sorted(int(n.partition(":")[2]) for n in names if n.startswith("closed:"))
+        hashes = self.server.shards[shard].hashes.items()
+        return sorted(
+            int(name.partition(":")[2])
+            for name, fields in hashes
+            if fields and name.startswith("closed:")
+        )
 
     async def recall(self, shard: int, fields: Mapping[int, Sequence[str]]) -> dict[str, bytes]:
         """See ``ShardStore.recall``."""

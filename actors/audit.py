@@ -1,0 +1,58 @@
+"""Reports and the audit over all shards, gathered from their hosts."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+from actors.feed import Hosts
+from actors.lane import LineLost
+
+
+class Audit(NamedTuple):
+    """What the owners' books and the store say, compared."""
+
+    clean: bool
+    shards: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+
+
+async def reports(client: Hosts) -> list[dict[str, Any]]:
+    """One report a shard, by shard; a shard without a serving owner says so."""
+    hosts = sorted({owner for owner in client.map.owners if owner})
+    told = await asyncio.gather(
+        *(client.control(host, {"m": "report"}, 2.0) for host in hosts), return_exceptions=True
+    )
+    by_shard: dict[int, dict[str, Any]] = {}
+    for report in told:
+        if isinstance(report, dict):
+            by_shard.update({shard["shard"]: shard for shard in report["shards"]})
+            by_shard.update(
+                {n: _idle(n, report["host"], "recovering") for n in report["recovering"]}
+            )
+        elif not isinstance(report, LineLost):
+            raise report
+    return [
+        by_shard.get(shard) or _idle(shard, owner, "recovering" if owner else "unowned")
+        for shard, owner in enumerate(client.map.owners)
+    ]
+
+
+def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
+    return {
+        "shard": shard, "owner": owner, "state": state, "epoch": 0, "seq": 0,
+        "open_reservations": 0, "queue": 0, "batch_size": {"p50": 0, "p99": 0},
+        "queue_ms_p99": 0.0, "decide_ms_p99": 0.0, "commit_ms_p99": 0.0, "sweep_lag_ms": 0,
+        "serving": False, "oversold_units": 0, "oversell_alarms": 0,
+    }  # fmt: skip
+
+
+async def run(client: Hosts) -> Audit:
+    """Compare every owner's books with the store, shard by shard.
+
+    Raises ``LineLost`` while a shard has no owner.
+    """
+    shards, findings = [], []
+    for shard, owner in enumerate(client.map.owners):
+        told = await client.control(owner or "", {"m": "audit", "shard": shard}, 300.0)
+        shards.append(told["shard"])
+        findings += told["findings"]
+    return Audit(not findings, shards, findings)

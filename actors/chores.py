@@ -1,0 +1,194 @@
+"""What a host does by itself: expiry, asking homes, telling pieces, tidying, the network.
+
+Everything here is ordinary commands; if a host dies in the middle, its successor finds the same
+work again in the records.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+
+from engine import commands
+from engine.commands import Command, Reply
+from engine.errors import StoreLost, StoreRefused
+from engine.ids import reservation_id, split_id
+from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS
+from engine.outcome import DECISIONS, Outcome
+from engine.record import HOME, NONCE, OWES, Reservation
+from engine.state import PIECE
+
+if TYPE_CHECKING:
+    from actors.host import HostCore
+    from actors.owner import ShardOwner
+
+log = structlog.get_logger()
+
+_EVERY_S: Final = 0.1
+_TIDY_EVERY_S: Final = 30.0
+_NETWORK_EVERY_S: Final = 0.5
+_CLOCK_EVERY_S: Final = 10.0
+#: Pieces and debts looked at in one round.
+_ROUND_MAX: Final = 256
+#: A piece that got no answer asks again after this long.
+_ASK_AGAIN_MS: Final = 1_000
+_CALL_S: Final = 2.0
+
+
+class Peers(Protocol):
+    """The way to other shards, whoever owns them."""
+
+    net: int
+
+    async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
+        """One command to a shard."""
+        ...
+
+
+class Chores:
+    """Background work of one host."""
+
+    def __init__(self, host: "HostCore") -> None:
+        self._host = host
+        self._peers: Peers | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._since: dict[int, float] = {}
+        self._telling: set[tuple[int, str]] = set()
+        self.clock_skew_ms = 0
+
+    def begin(self, peers: Peers) -> None:
+        """Start working; pieces and the network need the way to other shards."""
+        self._peers = peers
+        self._task = asyncio.ensure_future(self._run())
+
+    def stop(self) -> None:
+        """Stop working."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        tidied = network = clocked = 0.0
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            now = time.monotonic()
+            for owner in list(self._host.owners.values()):
+                self._sweep(owner, now)
+                self._tell(owner)
+                if now - tidied > _TIDY_EVERY_S:
+                    self._host.ask(owner.right.shard, commands.tidy())
+                if now - network > _NETWORK_EVERY_S:
+                    self._host.start(self._follow_network(owner))
+            if now - clocked > _CLOCK_EVERY_S:
+                self._host.start(self._compare_clocks())
+                clocked = now
+            tidied = now if now - tidied > _TIDY_EVERY_S else tidied
+            network = now if now - network > _NETWORK_EVERY_S else network
+
+    # Expiry and pieces
+
+    def _sweep(self, owner: "ShardOwner", now: float) -> None:
+        """End holds whose time is over; not at once after a takeover, not with clocks in doubt."""
+        since = self._since.setdefault(id(owner), now)
+        if now - since < EXPIRY_GRACE_MS / 1000 or self.clock_skew_ms > CLOCK_SKEW_MS_MAX:
+            return
+        shard = owner.right.shard
+        fields = owner.ledger.due(owner.now_ms())
+        holds = [field for field in fields if field[0] != PIECE]
+        if holds:
+            self._host.ask(shard, commands.expire(holds)).add_done_callback(
+                lambda done: self._swept(owner, holds, done.result())
+            )
+        for field in owner.ledger.pieces_due(fields)[:_ROUND_MAX]:
+            self._host.start(self._ask_home(owner, field))
+        for field in owner.ledger.pieces_due(fields)[_ROUND_MAX:]:
+            owner.ledger.schedule(field, owner.now_ms())
+
+    def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply) -> None:
+        if reply[0] == Outcome.OK:
+            owner.telemetry.expired += reply[1]
+            return
+        for field in holds:  # Not decided: they are still due.
+            owner.ledger.schedule(field, owner.now_ms())
+
+    async def _ask_home(self, owner: "ShardOwner", field: str) -> None:
+        """A piece asks home what has become of it; without an answer it stays as it is."""
+        record = owner.ledger.reservations.get(field)
+        if record is None:
+            return
+        piece = Reservation(record)
+        named = split_id(field[1:])
+        if named is None or self._peers is None:
+            return
+        home, key = piece.extra[HOME], named[1]
+        reply = await self._call(home, commands.ask(key, piece.digest))
+        if reply[0] == Outcome.OK:
+            _, status, expires_at_ms, shipped = reply
+            told = commands.tell(field[1:], piece.digest, status, expires_at_ms, shipped)
+            reply = await self._host.ask(owner.right.shard, told)
+        if reply[0] != Outcome.OK:
+            owner.ledger.schedule(field, owner.now_ms() + _ASK_AGAIN_MS)
+
+    def _tell(self, owner: "ShardOwner") -> None:
+        """Bring the news that reservations owe to other shards."""
+        shard = owner.right.shard
+        for key in list(owner.ledger.owing)[:_ROUND_MAX]:
+            if (shard, key) not in self._telling:
+                self._telling.add((shard, key))
+                self._host.start(self._tell_one(owner, key))
+
+    async def _tell_one(self, owner: "ShardOwner", key: str) -> None:
+        shard = owner.right.shard
+        try:
+            # As accepted by the store: news of an uncommitted state must not leave.
+            reply = await self._host.ask(shard, commands.read(key))
+            record = owner.ledger.reservations.get(key)
+            if reply[0] != Outcome.OK or record is None:
+                owner.ledger.owing.discard(key)
+                return
+            reservation = Reservation(reply[1])
+            nonce = bytes.fromhex(reservation.extra[NONCE])
+            name = reservation_id(shard, key)
+            for other, news in dict(reservation.extra.get(OWES, {})).items():
+                told = await self._call(other, commands.tell(name, nonce, *news))
+                if told[0] == Outcome.OK:
+                    await self._host.ask(shard, commands.settle(key, other, news))
+        finally:
+            self._telling.discard((shard, key))
+
+    async def _call(self, shard: int, command: Command) -> Reply:
+        assert self._peers is not None
+        if shard in self._host.owners:
+            return await self._host.ask(shard, command)
+        deadline_at = asyncio.get_running_loop().time() + _CALL_S
+        return await self._peers.call(shard, command, deadline_at)
+
+    # The network and the clocks
+
+    async def _follow_network(self, owner: "ShardOwner") -> None:
+        """Take what ``net`` knows that this shard does not."""
+        assert self._peers is not None
+        if owner.right.shard == self._peers.net:
+            return
+        known = owner.ledger.network
+        reply = await self._call(self._peers.net, commands.read_network(known))
+        if reply[0] == Outcome.OK and reply[1] > known:
+            taken = commands.take_network(known, reply[1], reply[2])
+            reply = await self._host.ask(owner.right.shard, taken)
+        if reply[0] in DECISIONS and reply[0] != Outcome.OK:
+            log.warning("network version refused", shard=owner.right.shard, reply=reply)
+
+    async def _compare_clocks(self) -> None:
+        """Shard time against the store's clock and the host's own: far apart, expiry pauses."""
+        try:
+            store_ms = await self._host.store.clock_ms()
+        except (StoreLost, StoreRefused):
+            return
+        here_ms = time.time_ns() // 1_000_000
+        worst = 0
+        for owner in self._host.owners.values():
+            at_ms = owner.now_ms()
+            worst = max(worst, min(abs(at_ms - store_ms), abs(at_ms - here_ms)))
+        if worst > CLOCK_SKEW_MS_MAX:
+            log.error("clocks differ: expiry pauses", host=self._host.name, skew_ms=worst)
+        self.clock_skew_ms = worst

@@ -1,0 +1,133 @@
+"""Ray on this machine (or one that runs already), and hosts as its actors."""
+
+import asyncio
+import logging
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+from engine.errors import StoreLost, StoreRefused
+from engine.record import Durability
+from engine.store.protocol import Right
+
+#: What Ray reads from the environment before it starts. Loopback only: its ports run code for
+#: whoever reaches them. The rest keeps its own measuring from costing us a core.
+_ENVIRONMENT: Final = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_event_stats": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+#: Where hosts' names are looked up.
+NAMESPACE: Final = "tidegate"
+_OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
+_START_S: Final = 30
+
+
+def prepare_environment() -> None:
+    """Set what must stand before ray is imported."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
+
+
+def start_ray(temp: Path) -> None:
+    """Start Ray on loopback, quietly.
+
+    To be called in another thread than the main one, where Ray cannot replace signal handlers.
+    """
+    prepare_environment()
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(temp),
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        namespace=NAMESPACE,
+    )
+
+
+def stop_ray() -> None:
+    """End Ray and all its processes."""
+    import ray
+
+    ray.shutdown()
+
+
+class RayHost:
+    """A shard host's actor, as the supervisor handles it."""
+
+    def __init__(
+        self, name: str, shards: int, store_url: str, level: Durability, sockets: Path
+    ) -> None:
+        from actors.shard_host import HostSettings, actor_class
+
+        self.name = name
+        self.address = str(sockets / f"{name}.sock")
+        settings = HostSettings(
+            name, shards, store_url, level, self.address, str(sockets / "control.sock")
+        )
+        self.actor = actor_class().options(name=name).remote(settings)
+
+    async def _call(self, ref: Any) -> Any:
+        from ray.exceptions import RayActorError, RayTaskError
+
+        from actors.supervisor import HostLost
+
+        try:
+            return await asyncio.wrap_future(ref.future())
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, StoreLost | StoreRefused):
+                raise cause from error
+            raise
+        except RayActorError as error:
+            raise HostLost(self.name) from error
+
+    async def started(self) -> None:
+        """See ``supervisor.Host``."""
+        async with asyncio.timeout(_START_S):
+            await self._call(self.actor.ready.remote())
+
+    async def assign(self, right: Right, term: int) -> None:
+        """See ``supervisor.Host``."""
+        await self._call(self.actor.assign.remote(right.shard, right.epoch, right.token, term))
+
+    async def release(self, shard: int) -> None:
+        """See ``supervisor.Host``."""
+        await self._call(self.actor.release.remote(shard))
+
+    async def health(self) -> dict[str, Any]:
+        """See ``supervisor.Host``."""
+        answer: dict[str, Any] = await self._call(self.actor.health.remote())
+        return answer
+
+    async def pid(self) -> int:
+        """The host's process id."""
+        return int(await self._call(self.actor.pid.remote()))
+
+    async def stop(self) -> None:
+        """See ``supervisor.Host``."""
+        await self._call(self.actor.stop.remote())
+
+    def kill(self) -> None:
+        """See ``supervisor.Host``."""
+        import ray
+
+        ray.kill(self.actor, no_restart=True)
+
+
+def ray_address() -> str:
+    """Where other processes of this machine join this Ray."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)

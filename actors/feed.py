@@ -1,0 +1,187 @@
+"""The event feed over all shards: resumable, in order within a shard.
+
+A cursor is opaque: for each shard the last commit read, and how many of the next one's facts.
+"""
+
+import asyncio
+import base64
+import binascii
+from typing import Any, NamedTuple, Protocol
+
+import msgpack
+
+from actors.shard_map import ShardMap
+from engine.events import Event
+from engine.ids import reservation_id
+from engine.record import Reservation
+
+#: What callers see of each fact; the others are the engine's own affair.
+TYPES = {
+    Event.HELD: "reservation.held",
+    Event.CONFIRMED: "reservation.confirmed",
+    Event.RELEASED: "reservation.released",
+    Event.CANCELLED: "reservation.released",
+    Event.EXPIRED: "reservation.expired",
+    Event.ADJUSTED: "stock.adjusted",
+    Event.SHORT: "shortfall.opened",
+}
+
+
+class Hosts(Protocol):
+    """The way to the hosts themselves."""
+
+    shards: int
+    map: ShardMap
+
+    async def control(self, host: str, request: dict[str, Any], timeout_s: float = 30.0) -> Any:
+        """A question to a host."""
+        ...
+
+
+class CursorUnusable(ValueError):
+    """The cursor is none of ours."""
+
+
+class CursorExpired(Exception):
+    """What the cursor points to is no longer kept; ``oldest`` is the first cursor that is."""
+
+    def __init__(self, oldest: str) -> None:
+        super().__init__(oldest)
+        self.oldest = oldest
+
+
+class Happened(NamedTuple):
+    """One event as callers see it."""
+
+    cursor: str
+    shard: int
+    seq: int
+    at_ms: int
+    type: str
+    sku: str | None
+    data: dict[str, Any]
+
+
+class Page(NamedTuple):
+    """Some events, where to go on, and whether there is more already."""
+
+    events: list[Happened]
+    next: str
+    more: bool
+
+
+Place = list[list[int]]  # By shard: [seq, facts of seq + 1 read]
+
+
+def _pack_cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgpack.packb(place)).decode().rstrip("=")
+
+
+def _unpack_cursor(cursor: str, shards: int) -> Place:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        place: Any = msgpack.unpackb(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, msgpack.UnpackException) as error:
+        raise CursorUnusable(cursor) from error
+    good = isinstance(place, list) and len(place) == shards
+    if not good or not all(
+        isinstance(at, list) and len(at) == 2 and all(type(n) is int and n >= 0 for n in at)
+        for at in place
+    ):
+        raise CursorUnusable(cursor)
+    checked: Place = place
+    return checked
+
+
+async def read(client: Hosts, after: str | None, limit: int) -> Page:
+    """Up to ``limit`` events behind a cursor, by time where shards are independent.
+
+    Raises ``CursorUnusable``, ``CursorExpired``, or ``LineLost`` while a shard has no owner.
+    """
+    start: Place = (
+        [[0, 0] for _ in range(client.shards)]
+        if after is None
+        else _unpack_cursor(after, client.shards)
+    )
+    streams = await asyncio.gather(
+        *(_stream(client, shard, at[0], limit) for shard, at in enumerate(start))
+    )
+    oldest = [
+        [first - 1 if first else at[0], 0] for at, (first, _) in zip(start, streams, strict=True)
+    ]
+    if after is not None and any(gap[0] > at[0] for gap, at in zip(oldest, start, strict=True)):
+        raise CursorExpired(
+            _pack_cursor([max(gap, at) for gap, at in zip(oldest, start, strict=True)])
+        )
+    facts = [
+        fact
+        for shard, (_, entries) in enumerate(streams)
+        for fact in _facts(shard, start[shard], entries)
+    ]
+    facts.sort(key=lambda fact: (fact[0], fact[1], fact[2], fact[3]))
+    place = [list(at) for at in start]
+    events: list[Happened] = []
+    for at_ms, shard, seq, number, last, fact in facts:
+        if len(events) == limit:
+            break
+        place[shard] = [seq, 0] if last else [seq - 1, number + 1]
+        shown = _shown(shard, *fact)
+        if shown is not None:
+            events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
+    more = len(events) == limit and len(facts) > limit
+    return Page(events, _pack_cursor(place), more)
+
+
+async def _stream(client: Hosts, shard: int, after: int, limit: int) -> tuple[int, list[Any]]:
+    """The first seq still kept behind ``after`` (0: nothing there), and raw entries."""
+    host = client.map.owners[shard] if shard < len(client.map.owners) else None
+    reply = await client.control(
+        host or "", {"m": "events", "shard": shard, "after": after, "most": limit}
+    )
+    entries = reply["entries"]
+    gap = bool(entries) and entries[0][0] != after + 1
+    return (entries[0][0] if gap else 0), entries
+
+
+def _facts(shard: int, start: list[int], entries: list[Any]) -> list[Any]:
+    """(at_ms, shard, seq, number, last of its commit, fact) of raw entries."""
+    facts = []
+    for seq, packed in entries:
+        _, at_ms, _, flat = msgpack.unpackb(
+            packed, raw=False, unicode_errors="surrogateescape", strict_map_key=False
+        )
+        skipped = start[1] if seq == start[0] + 1 else 0
+        count = len(flat) // 3
+        for number in range(skipped, count):
+            fact = flat[3 * number : 3 * number + 3]
+            facts.append((at_ms, shard, seq, number, number == count - 1, fact))
+    return facts
+
+
+def _shown(
+    shard: int, event: int, subject: str, payload: Any
+) -> tuple[str, str | None, dict[str, Any]] | None:
+    """Type, sku and data of a fact, or None where it is the engine's own affair."""
+    kind = TYPES.get(Event(event))
+    if kind is None:
+        return None
+    if event == Event.ADJUSTED:
+        sku, _, node = subject.partition("|")
+        on_hand, safety_stock, quarantined, reference, reason = payload
+        return kind, sku, {
+            "node": node, "on_hand": on_hand, "safety_stock": safety_stock,
+            "quarantined": quarantined, "reference": reference, "reason": reason,
+        }  # fmt: skip
+    if event == Event.SHORT:
+        sku, _, node = subject.partition("|")
+        if payload is None:
+            return "shortfall.closed", sku, {"node": node}
+        return kind, sku, {"node": node, "id": payload[0], "quantity": payload[1]}
+    reservation = Reservation(payload.encode("utf-8", "surrogateescape"))
+    skus = {line[0] for line in reservation.lines}
+    lines = [
+        {"sku": sku, "node": node, "quantity": units} for sku, node, units in reservation.backings()
+    ]
+    name = reservation_id(shard, subject)
+    data = {"id": name, "key": subject, "status": reservation.status.name.lower(), "lines": lines}
+    return kind, skus.pop() if len(skus) == 1 else None, data

@@ -1,0 +1,432 @@
+"""The owner of one shard: decides batches, commits them in order, answers after acceptance.
+
+At most one commit is on the wire and one batch is decided behind it; batch n + 1 is sent after
+the answer to n has been read. No answer leaves before its batch is accepted by the store: a batch
+without effects sends a check instead, so that a stale owner cannot say no either.
+"""
+
+import asyncio
+import time
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from functools import partial
+from typing import Final, TypeAlias
+
+import structlog
+
+from actors.telemetry import Telemetry
+from engine.commands import FINISHING, Command, Reply
+from engine.effects import Effects, Sealed
+from engine.errors import StoreLost, StoreRefused
+from engine.ledger import Ledger
+from engine.limits import (
+    COMMIT_COMMANDS_MAX,
+    HISTORY_BYTES_MAX,
+    HISTORY_MS_MAX,
+    QUEUE_COMMANDS_MAX,
+    STORE_RETRY_MS,
+)
+from engine.outcome import Outcome
+from engine.record import Durability
+from engine.store.protocol import Acquired, Right, ShardStore
+
+log = structlog.get_logger()
+
+Done: TypeAlias = Callable[[list[Reply]], None]
+
+#: The store wrote nothing and may do so later.
+_LATER: Final = frozenset({
+    "OOM", "MISCONF", "LOADING", "READONLY", "NOREPLICAS", "BUSY", "MOVED", "CLUSTERDOWN",
+    "TRYAGAIN", "ERR", "NOPERM",
+})  # fmt: skip
+_RETRY_PAUSE_S: Final = 0.02
+_RETRY_AFTER_MS: Final = 200
+
+
+#: Stands in for the effects of an accepted commit: they will never be taken back.
+_FORGOTTEN: Final = Effects()
+
+
+class Phase(Enum):
+    """What an owner does with commands."""
+
+    RECOVERING = "recovering"  # They wait.
+    SERVING = "serving"
+    MOVING = "moving"  # They are turned away: another host will own the shard.
+    GONE = "unowned"
+
+
+class Job:
+    """Commands of one caller that are answered together."""
+
+    __slots__ = ("commands", "done", "since")
+
+    def __init__(self, commands: Sequence[Command], done: Done) -> None:
+        self.commands = commands
+        self.done = done
+        self.since = time.monotonic()
+
+    def refuse(self, outcome: Outcome) -> None:
+        """The same answer to all."""
+        self.done([[outcome, _RETRY_AFTER_MS] for _ in self.commands])
+
+
+class Batch:
+    """Jobs decided together; ``sealed`` is None where nothing changed."""
+
+    __slots__ = ("decided_at", "jobs", "replies", "sealed", "sent", "sent_at")
+
+    def __init__(
+        self, jobs: list[Job], replies: list[list[Reply]], sealed: Sealed | None, decided_at: float
+    ) -> None:
+        self.jobs = jobs
+        self.replies = replies
+        self.sealed = sealed
+        self.sent = 0
+        self.sent_at = 0.0
+        self.decided_at = decided_at
+
+    def answer(self) -> None:
+        """Tell every caller."""
+        for job, replies in zip(self.jobs, self.replies, strict=True):
+            job.done(replies)
+
+    def refuse(self, outcome: Outcome) -> None:
+        """The same answer to all."""
+        for job in self.jobs:
+            job.refuse(outcome)
+
+
+class ShardOwner:
+    """One shard, as long as its right lasts."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ShardStore,
+        right: Right,
+        *,
+        on_lost: Callable[[], None],
+        on_gone: Callable[[int], None],
+        on_reload: Callable[[int], None],
+    ) -> None:
+        self.ledger = ledger
+        self.right = right
+        self.phase = Phase.RECOVERING
+        self.telemetry = Telemetry()
+        self.paused = False
+        self._store = store
+        self._on_lost = on_lost
+        self._on_gone = on_gone
+        self._on_reload = on_reload
+        self._waiting: deque[Job] = deque()
+        self.queued = 0
+        self._batches: list[Batch] = []
+        self._recalling = False
+        self._history: deque[tuple[float, Sealed]] = deque()
+        self._history_bytes = 0
+        self._clock_base = 0.0
+        self._idle: list[Future[None]] = []
+        self._copying: set[asyncio.Task[None]] = set()
+        self.accepted_seq, self.accepted_head = 0, b""
+
+    # Time
+
+    def start_clock(self, acquired: Acquired) -> None:
+        """Shard time goes on from the store's clock, never back behind the last commit."""
+        self._clock_base = max(acquired.clock_ms, acquired.now_ms) - time.monotonic() * 1000
+
+    def now_ms(self) -> int:
+        """Shard time."""
+        return int(self._clock_base + time.monotonic() * 1000)
+
+    # Commands in
+
+    def submit(self, job: Job) -> None:
+        """Decide a job's commands, or refuse them early."""
+        if self.phase in (Phase.GONE, Phase.MOVING):
+            job.refuse(Outcome.NOT_OWNER)
+            return
+        if self.queued >= QUEUE_COMMANDS_MAX and not _finishes(job):
+            job.refuse(Outcome.OVERLOADED)
+            return
+        self._waiting.append(job)
+        self.queued += len(job.commands)
+        self.pump()
+
+    def serve(self) -> None:
+        """Recovery is over."""
+        self.accepted_seq, self.accepted_head = self.ledger.seq, self.ledger.head
+        self.phase = Phase.SERVING
+        self.pump()
+
+    def pump(self) -> None:
+        """Decide what waits, as far as the commits on their way allow."""
+        while (
+            self._waiting
+            and self.phase is Phase.SERVING
+            and len(self._batches) < 2
+            and not self._recalling
+            and not self.paused
+        ):
+            jobs: list[Job] = []
+            room = COMMIT_COMMANDS_MAX
+            while self._waiting and (not jobs or len(self._waiting[0].commands) <= room):
+                job = self._waiting.popleft()
+                jobs.append(job)
+                room -= len(job.commands)
+                self.queued -= len(job.commands)
+            fields = self.ledger.to_recall([c for job in jobs for c in job.commands])
+            if fields:
+                self._recalling = True
+                recall = asyncio.ensure_future(self._recall(fields))
+                recall.add_done_callback(partial(self._recalled, jobs))
+            else:
+                self._decide(jobs)
+
+    async def _recall(self, fields: Iterable[str]) -> dict[str, bytes | None]:
+        """Ended records the batch may ask for."""
+        by_hour: dict[int, list[str]] = {}
+        for field in fields:
+            for hour in self.ledger.hours_of(field, self.now_ms()):
+                by_hour.setdefault(hour, []).append(field)
+        found = await self._store.recall(self.ledger.shard, by_hour)
+        return {field: found.get(field) for field in fields}
+
+    def _recalled(self, jobs: list[Job], recall: "Future[dict[str, bytes | None]]") -> None:
+        self._recalling = False
+        if self.phase is not Phase.SERVING or recall.cancelled():
+            for job in jobs:
+                job.refuse(Outcome.NOT_OWNER)
+            return
+        if recall.exception() is not None:
+            for job in jobs:
+                job.refuse(Outcome.UNAVAILABLE)
+        else:
+            self.ledger.recalled = recall.result()
+            self._decide(jobs)
+            self.ledger.recalled = {}
+        self.pump()
+
+    def _decide(self, jobs: list[Job]) -> None:
+        started = time.monotonic()
+        now_ms = self.now_ms()
+        ledger = self.ledger
+        try:
+            replies = [ledger.decide_all(job.commands, now_ms) for job in jobs]
+        except Exception:
+            log.exception("a command could not be decided", shard=ledger.shard)
+            ledger.take_back(None)
+            replies = self._decide_the_rest(jobs, now_ms)
+        sealed = ledger.seal()
+        batch = Batch(jobs, replies, sealed, time.monotonic())
+        self.telemetry.decided(jobs, started, batch.decided_at)
+        self._batches.append(batch)
+        if len(self._batches) == 1:
+            self._send(batch)
+
+    def _decide_the_rest(self, jobs: list[Job], now_ms: int) -> list[list[Reply]]:
+        """Leave out the commands that fail: they alone are refused, their neighbours decided."""
+        failing: set[int] = set()
+        while True:
+            for command in (command for job in jobs for command in job.commands):
+                if id(command) in failing:
+                    continue
+                try:
+                    self.ledger.decide(command, now_ms)
+                except Exception:
+                    failing.add(id(command))
+                    break
+            else:
+                self.ledger.take_back(None)
+                return [
+                    [
+                        [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+                        if id(command) in failing
+                        else self.ledger.decide(command, now_ms)
+                        for command in job.commands
+                    ]
+                    for job in jobs
+                ]
+            self.ledger.take_back(None)
+
+    # Commits out
+
+    def _send(self, batch: Batch) -> None:
+        batch.sent += 1
+        batch.sent_at = time.monotonic()
+        if batch.sealed is None:
+            future = self._store.check(self.right, self.accepted_seq, self.accepted_head)
+        else:
+            future = self._store.commit(self.right, batch.sealed)
+        future.add_done_callback(partial(self._answered, batch))
+
+    def _answered(self, batch: Batch, future: "Future[None]") -> None:
+        if not self._batches or self._batches[0] is not batch or self.phase is Phase.GONE:
+            return  # Settled on another way already.
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
+            self._accept(batch)
+        elif isinstance(error, StoreRefused) and error.code == "FENCED":
+            self.step_down()
+        elif isinstance(error, StoreRefused) and error.code == "OVERSELL":
+            log.error("the store's guard refused a batch", shard=self.right.shard, at=error.detail)
+            self.telemetry.oversell_alarms += 1
+            self._reload()
+        elif isinstance(error, StoreRefused) and error.code in _LATER:
+            self._send_later(batch, error)
+        else:
+            self._on_lost()
+
+    def _accept(self, batch: Batch) -> None:
+        self._batches.pop(0)
+        if batch.sealed is not None:
+            self._remember(batch.sealed)
+        self.telemetry.committed(batch)
+        if self.ledger.level >= Durability.REPLICATED:
+            waiting = asyncio.ensure_future(self._answer_when_copied(batch))
+            self._copying.add(waiting)
+            waiting.add_done_callback(self._copying.discard)
+        else:
+            batch.answer()
+        self._go_on()
+
+    async def _answer_when_copied(self, batch: Batch) -> None:
+        """Fewer copies than the level asks for: done, and said to be weaker."""
+        try:
+            enough = await self._store.copies()
+        except (StoreLost, StoreRefused):
+            enough = False
+        if enough:
+            batch.answer()
+        else:
+            batch.refuse(Outcome.WEAKER)
+
+    def _remember(self, sealed: Sealed) -> None:
+        """Keep an accepted commit as bytes for a while: the store may come back behind it."""
+        self.ledger.accepted(sealed)
+        self.accepted_seq, self.accepted_head = sealed.seq, sealed.hash_after
+        now = time.monotonic()
+        sealed.effects = _FORGOTTEN
+        self._history.append((now, sealed))
+        self._history_bytes += len(sealed.changes) + len(sealed.events)
+        while self._history_bytes > HISTORY_BYTES_MAX or (
+            len(self._history) > 1 and self._history[0][0] < now - HISTORY_MS_MAX / 1000
+        ):
+            _, old = self._history.popleft()
+            self._history_bytes -= len(old.changes) + len(old.events)
+
+    def _go_on(self) -> None:
+        if self._batches:
+            self._send(self._batches[0])
+        self.pump()
+        if not self._batches:
+            idle, self._idle = self._idle, []
+            for future in idle:
+                if not future.done():
+                    future.set_result(None)
+
+    def _send_later(self, batch: Batch, error: StoreRefused) -> None:
+        """The store wrote nothing: try the same bytes again for a while, then take them back."""
+        if time.monotonic() - batch.decided_at < STORE_RETRY_MS / 1000:
+            asyncio.get_running_loop().call_later(_RETRY_PAUSE_S, self._send_again, batch)
+            return
+        log.warning("the store refuses commits", shard=self.right.shard, reason=str(error))
+        for taken in reversed(self._batches):
+            if taken.sealed is not None:
+                self.ledger.take_back(taken.sealed)
+        refused, self._batches = self._batches, []
+        for taken in refused:
+            taken.refuse(Outcome.UNAVAILABLE)
+        self._go_on()
+
+    def _send_again(self, batch: Batch) -> None:
+        if self._batches and self._batches[0] is batch and self.phase is Phase.SERVING:
+            self._send(batch)
+
+    # Ends and new beginnings
+
+    async def drained(self) -> None:
+        """Wait until no commit is on its way."""
+        if self._batches:
+            future: Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(future)
+            await future
+
+    async def move_out(self) -> None:
+        """Orderly end: finish what was decided, turn the rest away, give the right back."""
+        self.phase = Phase.MOVING
+        self._turn_away(Outcome.NOT_OWNER)
+        await self.drained()
+        await self._store.release(self.right)
+        self.phase = Phase.GONE
+
+    def step_down(self) -> None:
+        """Another owner rules: drop everything, answer nobody as if it were still ours."""
+        log.warning("fenced: another owner rules", shard=self.right.shard, epoch=self.right.epoch)
+        self.phase = Phase.GONE
+        batches, self._batches = self._batches, []
+        for batch in batches:
+            batch.refuse(Outcome.NOT_OWNER if batch.sent <= 1 else Outcome.IN_DOUBT)
+        self._turn_away(Outcome.NOT_OWNER)
+        self._on_gone(self.right.shard)
+
+    def _turn_away(self, outcome: Outcome) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        self.queued = 0
+        for job in waiting:
+            job.refuse(outcome)
+
+    def _reload(self) -> None:
+        """The copy cannot be trusted: callers try again with the owner that is loaded anew."""
+        self.phase = Phase.GONE
+        batches, self._batches = self._batches, []
+        for batch in batches:
+            batch.refuse(Outcome.IN_DOUBT)
+        self._turn_away(Outcome.IN_DOUBT)
+        self._on_reload(self.right.shard)
+
+    async def resume(self, right: Right, acquired: Acquired) -> None:
+        """Go on over a new connection and a new right, wherever the store's history stands.
+
+        At one of our own commits, answered or on its way: what is behind it is sent again, the
+        same bytes in the same order. Anything else: the copy is dropped and loaded anew.
+        """
+        self.right = right
+        chain = [sealed for _, sealed in self._history]
+        chain += [batch.sealed for batch in self._batches if batch.sealed is not None]
+        applied = _place_in(chain, acquired, (self.accepted_seq, self.accepted_head))
+        if applied is None:
+            log.error("the store has another history", shard=right.shard, seq=acquired.seq)
+            self._reload()
+            return
+        base = self.now_ms()
+        self.start_clock(acquired)
+        self._clock_base += max(0, base - self.now_ms())
+        for sealed in chain[applied:]:
+            if sealed.effects is _FORGOTTEN:
+                await self._store.commit(right, sealed)
+        reached = {id(sealed) for sealed in chain[:applied]}
+        while self._batches and id(self._batches[0].sealed) in reached:
+            batch = self._batches.pop(0)
+            assert batch.sealed is not None
+            self._remember(batch.sealed)
+            batch.answer()
+        self._go_on()
+
+
+def _finishes(job: Job) -> bool:
+    return all(command[0] in FINISHING for command in job.commands)
+
+
+def _place_in(chain: list[Sealed], acquired: Acquired, accepted: tuple[int, bytes]) -> int | None:
+    """How many commits of a chain a history contains; None if it is no part of the chain."""
+    at = (acquired.seq, acquired.head)
+    for count in range(len(chain), 0, -1):
+        if at == (chain[count - 1].seq, chain[count - 1].hash_after):
+            return count
+    if chain and at == (chain[0].seq - 1, chain[0].hash_before):
+        return 0
+    return 0 if not chain and at == accepted else None

@@ -1,0 +1,51 @@
+"""A working copy from the store, and the audit that every start makes of it."""
+
+import asyncio
+
+import structlog
+
+from engine.ledger import Ledger
+from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS
+from engine.record import Durability
+from engine.store.protocol import Acquired, Right, ShardStore
+
+log = structlog.get_logger()
+
+
+async def load(
+    store: ShardStore, right: Right, acquired: Acquired, shards: int, level: Durability
+) -> Ledger:
+    """The ledger of a shard just acquired; its books are compared with the store's guard.
+
+    Scanning needs no lock: a commit of the last owner ran before the acquire, or is fenced.
+    """
+    ledger = Ledger(right.shard, shards, level)
+    ledger.seq, ledger.head, ledger.epoch = acquired.seq, acquired.head, right.epoch
+    ledger.changed_floor = acquired.seq + 1
+    items: list[tuple[str, bytes]] = []
+    async for portion in store.scan(right.shard, "state"):
+        items.extend(portion)
+    ledger.load_state(items)
+    async for portion in store.scan(right.shard, "reservations"):
+        ledger.load_records(portion)
+        await asyncio.sleep(0)  # Other shards of this host go on selling.
+    guard: dict[str, int] = {}
+    async for portion in store.scan(right.shard, "free"):
+        guard.update((backing, int(units)) for backing, units in portion)
+    for backing in ledger.stop_where_books_differ(guard):
+        log.error("books differ from the guard: sales stopped", shard=right.shard, at=backing)
+    ledger.closed_loaded = False
+    return ledger
+
+
+async def load_closed(store: ShardStore, ledger: Ledger) -> None:
+    """The index of ended reservations, while the shard is serving already."""
+    oldest = (await store.clock_ms() - CLOSED_WINDOW_MS) // CLOSED_BUCKET_MS - 1
+    for hour in await store.closed_hours(ledger.shard):
+        ledger.closed_hours.setdefault(hour, [])
+        if hour <= oldest:
+            continue  # Its window is over: tidying drops it.
+        async for portion in store.scan(ledger.shard, f"closed:{hour}"):
+            ledger.load_closed(hour, portion)
+            await asyncio.sleep(0)
+    ledger.closed_loaded = True

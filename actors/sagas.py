@@ -1,0 +1,254 @@
+"""Reservations over several shards, as the coordinator runs them: the gateway's half.
+
+Every other shard takes its piece first; home is asked last and seals: its commit is the only
+commit point. A coordinator that stops at any step leaks nothing: pieces ask home by themselves.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from engine import commands
+from engine.commands import Command, Reply
+from engine.holds import wanted_again
+from engine.ids import home_of, reservation_id, shard_of
+from engine.outcome import Outcome
+from engine.record import CHANNEL, NONCE, Extra, Line, Reservation, Status
+from engine.requests import Reserve
+from engine.state import units_left
+
+_NONCE_BYTES: Final = 8
+_TRIES: Final = 3
+_JITTER_S: Final = 0.02
+_RETRY_AFTER_MS: Final = 100
+#: Pieces that could not be given back now ask home within seconds; nobody waits for a drop.
+_DROP_S: Final = 2.0
+_UNKNOWN: Final = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
+_drops: set["asyncio.Task[Any]"] = set()
+
+
+class Caller(Protocol):
+    """The way to the shards."""
+
+    async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
+        """One command to a shard."""
+        ...
+
+
+class _Attempt:
+    """One try to hold all lines: its pieces, and what came of them."""
+
+    def __init__(
+        self, caller: Caller, shards: int, home: int, key: str, extra: Extra | None
+    ) -> None:
+        self.caller = caller
+        self.shards = shards
+        self.home = home
+        self.key = key
+        self.name = reservation_id(home, key)
+        self.nonce = os.urandom(_NONCE_BYTES)
+        self.extra = extra
+        self.took: dict[int, Reply] = {}
+
+    def others(self, lines: Sequence[Line]) -> dict[int, list[Line]]:
+        """The lines of each shard but home, by shard in ascending order."""
+        by_shard: dict[int, list[Line]] = {}
+        for line in lines:
+            shard = shard_of(line[0], self.shards)
+            if shard != self.home:
+                by_shard.setdefault(shard, []).append(line)
+        return dict(sorted(by_shard.items()))
+
+    async def take(
+        self, lines: Sequence[Line], deadline_at: float, *, in_order: bool, ends: bytes | None
+    ) -> bool:
+        """Take all pieces; whether every shard gave its own. ``in_order``: one after another."""
+        calls = {
+            shard: self.caller.call(
+                shard,
+                commands.take(self.name, self.nonce, self.home, part, self.extra, ends),
+                deadline_at,
+            )
+            for shard, part in self.others(lines).items()
+        }
+        if in_order:
+            for shard, call in calls.items():
+                self.took[shard] = await call
+        else:
+            replies = await asyncio.gather(*calls.values())
+            self.took.update(zip(calls, replies, strict=True))
+        return all(reply[0] == Outcome.OK for reply in self.took.values())
+
+    def backed(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines in answer order; those of other shards with the backings they took."""
+        taken = {
+            (line[0], line[1]): line
+            for reply in self.took.values()
+            for line in Reservation(reply[1]).lines
+        }
+        return [taken.get((line[0], line[1]), list(line)) for line in lines]
+
+    def drop(self) -> None:
+        """Give every piece back that may have been taken."""
+        for shard, reply in self.took.items():
+            if reply[0] in (Outcome.OK, Outcome.LOST, Outcome.UNAVAILABLE):
+                deadline_at = asyncio.get_running_loop().time() + _DROP_S
+                command = commands.drop(self.name, self.nonce)
+                task = asyncio.ensure_future(self.caller.call(shard, command, deadline_at))
+                _drops.add(task)
+                task.add_done_callback(_drops.discard)
+
+
+async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: float) -> Reply:
+    """Hold the units of a request whose lines lie on several shards, all or nothing.
+
+    → OK or REPEATED with the record; LOST where the answer to the seal was lost.
+    """
+    home = home_of((line[0] for line in request.lines), shards)
+    reply: Reply = [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+    for tried in range(_TRIES):
+        if tried:
+            await asyncio.sleep(random.uniform(0, _JITTER_S * tried))
+        reply = await _try(caller, shards, home, request, deadline_at, in_order=tried > 0)
+        if reply[0] != Outcome.CONTENDED:
+            return reply
+    return [*reply, _RETRY_AFTER_MS]
+
+
+async def _try(
+    caller: Caller, shards: int, home: int, request: Reserve, deadline_at: float, *, in_order: bool
+) -> Reply:
+    attempt = _Attempt(caller, shards, home, request.key, request.extra)
+    if not await attempt.take(request.lines, deadline_at, in_order=in_order, ends=None):
+        attempt.drop()
+        return await _refusal(attempt, request, deadline_at)
+    seal = commands.seal(
+        request.key, attempt.nonce, request.digest, attempt.backed(request.lines),
+        list(attempt.took), request.hold_ms, request.extra,
+    )  # fmt: skip
+    reply = await caller.call(home, seal, deadline_at)
+    match reply[0]:
+        case Outcome.OK | Outcome.LOST | Outcome.WEAKER:
+            return reply  # After a sent seal nothing is dropped: it may be held.
+        case Outcome.ABORTED:
+            attempt.drop()
+            return [Outcome.IN_PROGRESS, _RETRY_AFTER_MS]
+        case Outcome.SHORT | Outcome.CONTENDED:
+            attempt.drop()
+            return [reply[0], _in_order(request, reply[1]), False]
+    attempt.drop()
+    return reply
+
+
+async def _refusal(attempt: _Attempt, request: Reserve, deadline_at: float) -> Reply:
+    """What to say when not every shard gave its piece."""
+    replies = list(attempt.took.values())
+    outcomes = {reply[0] for reply in replies}
+    if Outcome.IN_PROGRESS in outcomes:
+        return await _in_progress(attempt, request, deadline_at)
+    dry = commands.seal(
+        request.key, attempt.nonce, request.digest, request.lines, [], request.hold_ms,
+        request.extra, dry=True,
+    )  # fmt: skip
+    replies.append(await attempt.caller.call(attempt.home, dry, deadline_at))
+    at_home = replies[-1]
+    if at_home[0] in (Outcome.REPEATED, Outcome.KEY_REUSED, Outcome.INVALID):
+        return at_home
+    refused = [reply for reply in replies if reply[0] != Outcome.OK]
+    worst: Outcome = min(Outcome(reply[0]) for reply in refused)
+    if worst in _UNKNOWN:
+        return [worst, sorted({u for reply in refused if reply[0] == worst for u in reply[1]})]
+    if worst not in (Outcome.SHORT, Outcome.CONTENDED):
+        # Nothing was sealed, so nothing was done, even where an answer was lost.
+        known = Outcome.UNAVAILABLE if worst in (Outcome.LOST, Outcome.IN_DOUBT) else worst
+        return [known, *next(reply[1:] for reply in refused if reply[0] == worst)]
+    short = [line for reply in refused if len(reply) > 1 for line in reply[1]]
+    contended = any(reply[0] == Outcome.CONTENDED for reply in refused)
+    return [Outcome.CONTENDED if contended else worst, _in_order(request, short), False]
+
+
+def _in_order(request: Reserve, short: list[list[Any]]) -> list[list[Any]]:
+    """Short lines as the caller wrote them."""
+    by_place = {(line[0], line[1]): line for line in short}
+    named = [(line[0], line[1]) for line in request.lines]
+    return [by_place[place] for place in named if place in by_place]
+
+
+async def _in_progress(attempt: _Attempt, request: Reserve, deadline_at: float) -> Reply:
+    """A piece of this key is held by another attempt: perhaps home has decided already."""
+    reply = await attempt.caller.call(attempt.home, commands.read(attempt.key), deadline_at)
+    if reply[0] != Outcome.OK:
+        return [Outcome.IN_PROGRESS, _RETRY_AFTER_MS]
+    if Reservation(reply[1]).digest != request.digest:
+        return [Outcome.KEY_REUSED, attempt.key]
+    return [Outcome.REPEATED, reply[1]]
+
+
+async def confirm_late(
+    caller: Caller, shards: int, home: int, key: str, record: bytes, deadline_at: float
+) -> Reply:
+    """A payment after expiry: take the same units anew, and seal the reservation as confirmed."""
+    reservation = Reservation(record)
+    wanted = wanted_again(reservation)
+    extra = {k: v for k, v in reservation.extra.items() if k == CHANNEL} or None
+    attempt = _Attempt(caller, shards, home, key, extra)
+    ends = bytes.fromhex(reservation.extra[NONCE])
+    gave = await attempt.take(wanted, deadline_at, in_order=False, ends=ends)
+    short = [
+        line
+        for reply in attempt.took.values()
+        if reply[0] in (Outcome.SHORT, Outcome.CONTENDED)
+        for line in reply[1]
+    ]
+    if not gave and not short:
+        attempt.drop()
+        return [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+    seal = commands.seal(
+        key, attempt.nonce, reservation.digest, attempt.backed(wanted) if gave else wanted,
+        list(attempt.took), 0, extra, late=True, dry=not gave,
+    )  # fmt: skip
+    reply = await caller.call(home, seal, deadline_at)
+    if reply[0] in (Outcome.OK, Outcome.LOST, Outcome.WEAKER) and gave:
+        return reply
+    attempt.drop()
+    if reply[0] == Outcome.SHORT:
+        short += reply[1]
+    elif reply[0] != Outcome.OK:
+        return reply
+    return [Outcome.NOT_HELD, Status.EXPIRED, short]
+
+
+async def fulfil(
+    caller: Caller,
+    shards: int,
+    home: int,
+    parcel: commands.Command,
+    record: bytes,
+    deadline_at: float,
+) -> Reply:
+    """Ship lines that lie on several shards; ``parcel`` is the fulfil command home sent on.
+
+    Home decides once the other shards were seen to have their units on hand; they learn of it
+    as of any other news.
+    """
+    reservation = Reservation(record)
+    _, key, reference, digest, wanted, _ = parcel
+    left = units_left(reservation)
+    lines: list[Any] = wanted if wanted is not None else [[*at, n] for at, n in left.items()]
+    missing: list[list[Any]] = []
+    for sku, node, units in lines:
+        shard = shard_of(sku, shards)
+        if shard == home:
+            continue
+        reply = await caller.call(shard, commands.stock(sku), deadline_at)
+        if reply[0] != Outcome.OK:
+            return [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+        on_hand = next((row[2] for row in reply[2] if row[1] == node), 0)
+        if on_hand < units:
+            missing.append([sku, node, units, on_hand])
+    if missing:
+        return [Outcome.SHORT, missing, False]
+    decided = commands.fulfil(key, reference, digest, wanted, over_shards=True)
+    return await caller.call(home, decided, deadline_at)

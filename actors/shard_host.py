@@ -1,0 +1,155 @@
+"""The Ray shell of a shard host: a process of its own, with placement, life and health by Ray.
+
+Decisions run on one asyncio loop in a thread of the actor; Ray's methods hand over to it. The
+control group answers while the loop is busy.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import ray
+import uvloop
+
+from actors.client import Client
+from actors.host import HostCore
+from actors.lane import LaneServer, connect
+from engine.record import Durability
+from engine.store.protocol import Right
+from engine.store.redis import RedisStore
+
+#: Calls that wait for their commits at the same time, when batches come through Ray.
+_DATA_CALLS: Final = 16
+_CONTROL_CALLS: Final = 8
+_CALL_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What a host is told when it starts."""
+
+    name: str
+    shards: int
+    store_url: str
+    level: Durability
+    lane: str  # The socket it serves.
+    control: str  # The supervisor's socket.
+
+
+class HostProcess:
+    """Everything a host runs on its loop."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._settings = settings
+        self.store = RedisStore(settings.store_url, settings.level)
+        self.core = HostCore(
+            settings.name, settings.shards, self.store, settings.level, self._renew
+        )
+        self.client = Client(settings.control)
+        self._lane = LaneServer(Path(settings.lane), self.core.apply)
+
+    async def start(self) -> None:
+        """Connect to store and supervisor, serve the lane, begin the chores."""
+        await self.store.connect()
+        await self._lane.start()
+        await self.client.start()
+        self.core.chores.begin(self.client)
+
+    async def stop(self) -> None:
+        """End in order: shards go back first."""
+        await self.core.stop()
+        await self._lane.stop()
+        await self.client.stop()
+
+    async def _renew(self, name: str, shards: list[int]) -> list[Right]:
+        line = await connect(self._settings.control)
+        try:
+            asked = msgpack.packb({"m": "renew", "host": name, "shards": shards})
+            told = msgpack.unpackb(await line.call(asked))
+        finally:
+            line.close()
+        return [Right(shard, epoch, token) for shard, epoch, token in told]
+
+
+class ShardHost:
+    """The actor. One a process; it never restarts by itself: a new incarnation has a new name."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._host = self._run(self._make(settings))
+
+    async def _make(self, settings: HostSettings) -> HostProcess:
+        host = HostProcess(settings)
+        await host.start()
+        return host
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_S)
+
+    @ray.method(concurrency_group="control")
+    def ready(self) -> bool:
+        """Answered once the constructor is through."""
+        return True
+
+    @ray.method(concurrency_group="control")
+    def pid(self) -> int:
+        """The process id, for tests that kill it."""
+        return os.getpid()
+
+    @ray.method(concurrency_group="control")
+    def assign(self, shard: int, epoch: int, token: str, term: int) -> None:
+        """Own a shard."""
+        self._run(self._host.core.assign(Right(shard, epoch, token), term))
+
+    @ray.method(concurrency_group="control")
+    def release(self, shard: int) -> None:
+        """Give a shard up."""
+        self._run(self._host.core.release(shard))
+
+    @ray.method(concurrency_group="control")
+    def health(self) -> dict[str, Any]:
+        """The host's report, made on its loop: a blocked loop is no health."""
+
+        async def report() -> dict[str, Any]:
+            return self._host.core.report()
+
+        answer: dict[str, Any] = self._run(report())
+        return answer
+
+    @ray.method(concurrency_group="control")
+    def stop(self) -> None:
+        """End in order."""
+        self._run(self._host.stop())
+
+    @ray.method(concurrency_group="data")
+    def apply(self, payload: bytes) -> bytes:
+        """A batch through Ray rather than over the lane."""
+
+        async def decided() -> bytes:
+            future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            self._host.core.apply(payload, future.set_result)
+            return await future
+
+        answer: bytes = self._run(decided())
+        return answer
+
+
+#: Every option of the actor in one place.
+ACTOR_OPTIONS: Final[dict[str, Any]] = {
+    "num_cpus": 0,
+    "max_restarts": 0,
+    "max_task_retries": 0,
+    "concurrency_groups": {"control": _CONTROL_CALLS, "data": _DATA_CALLS},
+}
+
+
+def actor_class() -> Any:
+    """``ShardHost`` as Ray runs it."""
+    return ray.remote(**ACTOR_OPTIONS)(ShardHost)

@@ -1,0 +1,314 @@
+"""The only one that assigns shards: starts hosts, watches them, moves shards, tells everybody.
+
+A host that is silent is replaced: its shards are assigned to others first, it is killed later
+(a frozen process takes seconds to kill, and the store fences it anyway).
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from asyncio import Future
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgpack
+import structlog
+
+from actors.lane import LaneServer, Respond
+from actors.shard_map import ShardMap
+from engine.errors import StoreLost, StoreRefused, TidegateError
+from engine.limits import HEALTH_EVERY_MS, HEALTH_SILENCE_MS
+from engine.record import Durability
+from engine.store.protocol import Right
+
+log = structlog.get_logger()
+
+_TOKEN_BYTES: Final = 8
+_POLL_S: Final = 20.0
+_ASSIGN_AGAIN_S: Final = 0.25
+
+
+class HostLost(TidegateError):
+    """A host's process has ended or does not answer."""
+
+
+class Host(Protocol):
+    """A shard host's process, as the supervisor handles it. Calls raise ``HostLost``."""
+
+    name: str
+    address: str
+
+    async def started(self) -> None:
+        """Wait until it serves its lane."""
+        ...
+
+    async def assign(self, right: Right, term: int) -> None:
+        """Own a shard; raises what the store refuses."""
+        ...
+
+    async def release(self, shard: int) -> None:
+        """Give a shard up in order."""
+        ...
+
+    async def health(self) -> dict[str, Any]:
+        """What it does at the moment."""
+        ...
+
+    async def stop(self) -> None:
+        """End in order."""
+        ...
+
+    def kill(self) -> None:
+        """End at once."""
+        ...
+
+
+class Supervisor:
+    """Hosts and the shard map of one store."""
+
+    def __init__(
+        self,
+        shards: int,
+        level: Durability,
+        control: Path,
+        spawn: Callable[[str], Host],
+        *,
+        hosts: int,
+    ) -> None:
+        self.shards = shards
+        self.map = ShardMap(1, (None,) * (shards + 1), {})
+        self._level = level
+        self._spawn = spawn
+        self._wanted = hosts
+        self._hosts: dict[str, Host] = {}
+        self._heard: dict[str, float] = {}
+        self._names = 0
+        #: A supervisor that started later than this one has a greater term.
+        self._term = time.time_ns() // 1_000_000
+        self._epoch = 0
+        self._refused_by_term = False
+        self._lane = LaneServer(control, self._serve)
+        self._changed: list[Future[None]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._assigning: set[int] = set()
+        self._state = "starting"
+
+    # Life
+
+    async def start(self) -> None:
+        """Start the hosts and assign all shards; ready when this returns."""
+        await self._lane.start()
+        await asyncio.gather(*(self._add_host() for _ in range(self._wanted)))
+        names = sorted(self._hosts)
+        await asyncio.gather(
+            *(self._assign(shard, names[shard % len(names)]) for shard in range(self.shards + 1))
+        )
+        self._state = "serving"
+        self._publish(self.map.owners)
+        self._background(self._watch())
+
+    async def stop(self) -> None:
+        """Stop watching, let the hosts give their shards back, end them."""
+        self._state = "stopping"
+        self._publish(self.map.owners)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(self._stop_host(host) for host in self._hosts.values()))
+        await self._lane.stop()
+
+    async def _stop_host(self, host: Host) -> None:
+        with contextlib.suppress(HostLost, TimeoutError):
+            async with asyncio.timeout(5):
+                await host.stop()
+        host.kill()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("supervision failed", error=repr(task.exception()))
+
+    # Hosts
+
+    async def _add_host(self) -> str:
+        name = f"host-{self._names}"
+        self._names += 1
+        host = self._spawn(name)
+        await host.started()
+        self._hosts[name] = host
+        self._heard[name] = time.monotonic()
+        addresses = {**self.map.addresses, name: host.address}
+        self.map = ShardMap(self.map.version + 1, self.map.owners, addresses)
+        self._tell_all()
+        return name
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(HEALTH_EVERY_MS / 1000)
+            for name, host in list(self._hosts.items()):
+                self._background(self._ask(name, host))
+                if time.monotonic() - self._heard[name] > HEALTH_SILENCE_MS / 1000:
+                    await self._replace(name, "silent")
+
+    async def _ask(self, name: str, host: Host) -> None:
+        try:
+            async with asyncio.timeout(HEALTH_SILENCE_MS / 1000):
+                health = await host.health()
+        except TimeoutError:
+            return
+        except HostLost:
+            await self._replace(name, "ended")
+            return
+        if name in self._hosts:
+            self._heard[name] = time.monotonic()
+            served = {shard["shard"] for shard in health["shards"]} | set(health["recovering"])
+            for shard, owner in enumerate(self.map.owners):
+                lost = owner == name and shard not in served and not health["settling"]
+                if lost and shard not in self._assigning:
+                    self._background(self._assign(shard, name))
+
+    async def _replace(self, name: str, reason: str) -> None:
+        """Assign a lost host's shards to others first; end it and start another one then."""
+        host = self._hosts.pop(name, None)
+        if host is None or self._state != "serving":
+            return
+        log.warning("replacing a host", host=name, reason=reason)
+        orphans = [shard for shard, owner in enumerate(self.map.owners) if owner == name]
+        addresses = {n: a for n, a in self.map.addresses.items() if n != name}
+        owners = tuple(None if owner == name else owner for owner in self.map.owners)
+        self.map = ShardMap(self.map.version + 1, owners, addresses)
+        self._tell_all()
+        others = sorted(self._hosts) or [await self._add_host()]
+        await asyncio.gather(
+            *(self._assign(shard, others[n % len(others)]) for n, shard in enumerate(orphans))
+        )
+        host.kill()
+        if len(self._hosts) < self._wanted:
+            fresh = await self._add_host()
+            await self._level_out(fresh)
+
+    async def _level_out(self, fresh: str) -> None:
+        """Move shards in order to a new host until it has its share."""
+        share = len(self.map.owners) // max(1, len(self._hosts))
+        for _ in range(share):
+            owned = [owner for owner in self.map.owners if owner]
+            fullest = max(self._hosts, key=lambda name: (owned.count(name), name))
+            if owned.count(fullest) - owned.count(fresh) < 2:
+                return
+            await self.move(max(s for s, o in enumerate(self.map.owners) if o == fullest), fresh)
+
+    # Shards
+
+    def _new_right(self, shard: int) -> Right:
+        """A right nobody had before: epochs grow with the clock, over any store."""
+        self._epoch = max(self._epoch + 1, time.time_ns() // 1_000_000)
+        return Right(shard, self._epoch, secrets.token_hex(_TOKEN_BYTES))
+
+    async def _assign(self, shard: int, name: str) -> None:
+        """Let a host own a shard, trying again while the store is away."""
+        self._assigning.add(shard)
+        try:
+            while not self._refused_by_term and name in self._hosts:
+                try:
+                    await self._hosts[name].assign(self._new_right(shard), self._term)
+                except HostLost:
+                    return  # Its end is noticed by whoever watches it.
+                except StoreRefused as error:
+                    self._refused(shard, error)
+                except StoreLost as error:
+                    log.warning("the store is away", shard=shard, reason=str(error))
+                else:
+                    self._set_owner(shard, name)
+                    return
+                await asyncio.sleep(_ASSIGN_AGAIN_S)
+        finally:
+            self._assigning.discard(shard)
+
+    def _refused(self, shard: int, error: StoreRefused) -> None:
+        if error.code == "EPOCH":
+            self._epoch = max(self._epoch, int(error.detail))
+        elif error.code == "TERM":
+            log.error("another supervisor rules this store: assigning no more", shard=shard)
+            self._refused_by_term = True
+            self._tell_all()
+        else:
+            log.error("a shard cannot be assigned", shard=shard, reason=str(error))
+
+    async def move(self, shard: int, name: str) -> None:
+        """Move a shard in order: finish, release, acquire elsewhere."""
+        owner = self.map.owners[shard]
+        if owner is not None and owner in self._hosts:
+            self._assigning.add(shard)
+            with contextlib.suppress(HostLost):
+                await self._hosts[owner].release(shard)
+        await self._assign(shard, name)
+
+    def _set_owner(self, shard: int, name: str) -> None:
+        owners = list(self.map.owners)
+        owners[shard] = name
+        self._publish(tuple(owners))
+
+    # Telling
+
+    def _publish(self, owners: tuple[str | None, ...]) -> None:
+        self.map = ShardMap(self.map.version + 1, owners, self.map.addresses)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        changed, self._changed = self._changed, []
+        for future in changed:
+            if not future.done():
+                future.set_result(None)
+
+    def reasons(self) -> list[str]:
+        """Why this cluster is not ready; empty when it is."""
+        reasons = [
+            f"shard {shard}: recovering"
+            for shard, owner in enumerate(self.map.owners)
+            if owner is None or shard in self._assigning
+        ]
+        if self._state != "serving":
+            reasons.append(f"supervisor: {self._state}")
+        if self._refused_by_term:
+            reasons.append("another Tidegate has taken this store over: stop one of the two")
+        return reasons
+
+    def _serve(self, payload: bytes, respond: Respond) -> None:
+        asked = msgpack.unpackb(payload)
+        if asked["m"] == "map":
+            self._background(self._tell_map(asked["version"], respond))
+        elif asked["m"] == "renew":
+            respond(msgpack.packb(self._renew(asked["host"], asked["shards"])))
+
+    async def _tell_map(self, known: int, respond: Respond) -> None:
+        """Answer at once if there is news, else when there is."""
+        if self.map.version == known:
+            future: Future[None] = asyncio.get_running_loop().create_future()
+            self._changed.append(future)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await future
+        told = {
+            "version": self.map.version,
+            "shards": self.shards,
+            "level": int(self._level),
+            "reasons": self.reasons(),
+            "map": self.map.packed(),
+        }
+        respond(msgpack.packb(told))
+
+    def _renew(self, host: str, shards: list[int]) -> list[Any]:
+        """New rights for a host's own shards, after it lost the store. Nobody else gets any."""
+        if self._refused_by_term:
+            return []
+        mine = [shard for shard in shards if self.map.owners[shard] == host]
+        rights = [self._new_right(shard) for shard in mine]
+        if rights:
+            self._publish(self.map.owners)  # Who waits for a changed map tries again.
+        return [[right.shard, right.epoch, right.token] for right in rights]
