@@ -182,8 +182,8 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except (ResponseError, BusyLoadingError) as error:
-        code, _, detail = str(error).partition(" ")
-
+        known = getattr(error, "status_code", None)
+        code, _, detail = (known, "", str(error)) if known else str(error).partition(" ")
         raise StoreRefused(code, detail) from error
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise StoreLost(str(error)) from error
