@@ -66,6 +66,16 @@ class HostProcess:
         await self._lane.stop()
         await self.client.stop()
 
+    async def report(self) -> dict[str, Any]:
+        """What the host does at the moment."""
+        return self.core.report()
+
+    async def decided(self, payload: bytes) -> bytes:
+        """The answer to one frame."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.core.apply(payload, future.set_result)
+        return await future
+
     async def _renew(self, name: str, shards: list[int]) -> list[Right]:
         line = await connect(self._settings.control)
         try:
@@ -76,19 +86,23 @@ class HostProcess:
         return [Right(shard, epoch, token) for shard, epoch, token in told]
 
 
+async def _started(settings: HostSettings) -> HostProcess:
+    host = HostProcess(settings)
+    await host.start()
+    return host
+
+
 class ShardHost:
-    """The actor. One a process; it never restarts by itself: a new incarnation has a new name."""
+    """The actor. One a process; it never restarts by itself: a new incarnation has a new name.
+
+    Without an ``async`` method, or Ray would run all of them on a loop of its own.
+    """
 
     def __init__(self, settings: HostSettings) -> None:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._host = self._run(self._make(settings))
-
-    async def _make(self, settings: HostSettings) -> HostProcess:
-        host = HostProcess(settings)
-        await host.start()
-        return host
+        self._host: HostProcess = self._run(_started(settings))
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_S)
@@ -116,11 +130,7 @@ class ShardHost:
     @ray.method(concurrency_group="control")
     def health(self) -> dict[str, Any]:
         """The host's report, made on its loop: a blocked loop is no health."""
-
-        async def report() -> dict[str, Any]:
-            return self._host.core.report()
-
-        answer: dict[str, Any] = self._run(report())
+        answer: dict[str, Any] = self._run(self._host.report())
         return answer
 
     @ray.method(concurrency_group="control")
@@ -131,13 +141,7 @@ class ShardHost:
     @ray.method(concurrency_group="data")
     def apply(self, payload: bytes) -> bytes:
         """A batch through Ray rather than over the lane."""
-
-        async def decided() -> bytes:
-            future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-            self._host.core.apply(payload, future.set_result)
-            return await future
-
-        answer: bytes = self._run(decided())
+        answer: bytes = self._run(self._host.decided(payload))
         return answer
 
 

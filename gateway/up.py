@@ -37,8 +37,9 @@ _RAY_STOP_S: Final = 10
 class Cluster:
     """What one ``up`` runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
         self._settings = settings
+        self._stop = stop
         # Short: a Unix socket's path has room for 107 bytes.
         self._temp = Path(tempfile.mkdtemp(prefix="tidegate-"))
         self._store: StoreServer | None = None
@@ -54,6 +55,7 @@ class Cluster:
         ray = asyncio.create_task(asyncio.to_thread(start_ray, self._temp / "ray"))
         url = await self._start_store()
         await ray
+        _stop_on_signals(self._stop)
         self._supervisor = Supervisor(
             settings.shards,
             settings.durability,
@@ -161,12 +163,16 @@ async def _end(worker: asyncio.subprocess.Process) -> None:
         await worker.wait()
 
 
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Take SIGTERM and SIGINT; again after Ray has started, which takes them for itself."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
 async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    cluster = Cluster(settings)
+    _stop_on_signals(stop)
+    cluster = Cluster(settings, stop)
     try:
         starting = asyncio.create_task(cluster.start())
         stopping = asyncio.create_task(stop.wait())
