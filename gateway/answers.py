@@ -1,5 +1,8 @@
-"""What callers are told, as bytes. A one-line reservation is laid out by hand: it is most of all
-traffic, and building a dict for it would cost more than everything else in the answer."""
+"""What callers are told, as bytes.
+
+A one-line reservation is laid out by hand: it is most of all traffic, and building a dict for it
+would cost more than everything else in the answer.
+"""
 
 from typing import Any, Final
 
@@ -28,6 +31,13 @@ _FLAGS: Final = {
 }
 
 
+#: The same as JSON text; so many strings are made anew in each answer, these need not be.
+_FLAGS_JSON: Final = {
+    flags: f'"status":"{status}","durability":"{level}",'
+    for flags, (status, level) in _FLAGS.items()
+}
+
+
 def unpacked(record: bytes) -> list[Any]:
     """A record's members, see ``engine.record``."""
     members: list[Any] = _unpackb(
@@ -37,26 +47,30 @@ def unpacked(record: bytes) -> list[Any]:
 
 
 def reservation_json(name: str, record: bytes) -> str:
-    """The reservation whose id is ``name`` as JSON text."""
-    members = unpacked(record)
-    status, level = _FLAGS[members[0]]
-    lines = ",".join([_line_json(line) for line in members[3]])
+    """The reservation whose id is ``name`` as JSON text.
+
+    Ids need no escapes: their pattern has neither quotes nor backslashes.
+    """
+    members = _unpackb(record, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
+    lines = members[3]
+    line = lines[0]
+    if len(lines) == 1 and len(line) == BACKINGS + 2:
+        units = line[4]
+        node = "null" if line[1] is None else f'"{line[1]}"'
+        return (
+            f'{{"id":"{name}","key":"{name[4:]}",{_FLAGS_JSON[members[0]]}'
+            f'"expires_at":"{written(members[1])}","lines":[{{"sku":"{line[0]}","node":{node},'
+            f'"requested":{line[2]},"quantity":{units},"backings":[{{"node":"{line[3]}",'
+            f'"quantity":{units},"supply":null,"deliver_by":null,"cost_cents":null}}]}}]}}'
+        )
     return (
-        f'{{"id":"{name}","key":"{name[4:]}","status":"{status}",'
-        f'"expires_at":"{written(members[1])}","durability":"{level}","lines":[{lines}]}}'
+        f'{{"id":"{name}","key":"{name[4:]}",{_FLAGS_JSON[members[0]]}'
+        f'"expires_at":"{written(members[1])}","lines":[{",".join(map(_line_json, lines))}]}}'
     )
 
 
 def _line_json(line: Line) -> str:
-    """Ids need no escapes: their pattern has neither quotes nor backslashes."""
     node = "null" if line[1] is None else f'"{line[1]}"'
-    if len(line) == BACKINGS + 2:
-        units = line[4]
-        return (
-            f'{{"sku":"{line[0]}","node":{node},"requested":{line[2]},"quantity":{units},'
-            f'"backings":[{{"node":"{line[3]}","quantity":{units},'
-            '"supply":null,"deliver_by":null,"cost_cents":null}]}'
-        )
     backings = ",".join(
         f'{{"node":"{line[at]}","quantity":{line[at + 1]},'
         '"supply":null,"deliver_by":null,"cost_cents":null}'
@@ -76,8 +90,8 @@ def reservation(name: str, record: bytes) -> dict[str, Any]:
         "id": name,
         "key": name[4:],
         "status": status,
-        "expires_at": written(members[1]),
         "durability": level,
+        "expires_at": written(members[1]),
         "lines": [_line(line) for line in members[3]],
     }
 

@@ -2,17 +2,87 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.intake import Intake
-from gateway.metrics import Metrics
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from gateway.cold import Ask, Gateway, Handler, handled, refusal
+from gateway.contract import OPERATIONS
+from gateway.openapi import document
+from gateway.problems import problem
+from gateway.routes import events, nodes, operations, pages, reservations, skus, stock
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+_HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
+    ("GET", "/v1/reservations"): reservations.find_reservation,
+    ("GET", "/v1/reservations/{id}"): reservations.get_reservation,
+    ("POST", "/v1/reservations/{id}/extend"): reservations.extend,
+    ("POST", "/v1/reservations/{id}/cancel"): reservations.cancel,
+    ("PUT", "/v1/nodes/{node}"): nodes.put_node,
+    ("GET", "/v1/nodes"): nodes.get_nodes,
+    ("PUT", "/v1/skus/{sku}"): skus.put_sku,
+    ("GET", "/v1/skus/{sku}"): skus.get_sku,
+    ("POST", "/v1/stock/adjustments"): stock.adjust,
+    ("GET", "/v1/stock/{sku}"): stock.get_stock,
+    ("GET", "/v1/events"): events.get_events,
+    ("GET", "/v1/shards"): operations.shards,
+    ("POST", "/v1/audit"): operations.audit,
+    ("GET", "/healthz"): operations.healthz,
+    ("GET", "/readyz"): operations.readyz,
+    ("GET", "/metrics"): operations.metrics,
+    ("GET", "/openapi.json"): pages.openapi,
+    ("GET", "/docs"): pages.docs,
+    ("GET", "/problems/{type}"): pages.problem_page,
+}
 
 
-def create_app(client, metrics: Metrics, intake: Intake) -> FastAPI:
-    app = FastAPI()
+class Path:
+    """All methods of one path, those of hot routes named in Allow."""
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+    def __init__(self, gateway: Gateway, path: str, handlers: Mapping[str, Handler]) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._handlers = handlers
+        hot = {op.method for op in OPERATIONS if op.hot and op.path == path}
+        self._allow = ", ".join(sorted(hot | handlers.keys()))
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        handler = self._handlers.get(request.method, self._refuse)
+        response = await handled(self._gateway, self._path, handler, request)
+        await response(scope, receive, send)
+
+    async def _refuse(self, ask: Ask) -> Response:
+        detail = f"{ask.request.method} is none of {self._allow}"
+        response = refusal(problem("method-not-allowed", detail))
+        response.headers["Allow"] = self._allow
+        return response
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description that our own table gives; FastAPI knows nothing of the hot routes."""
+        return document()
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """The application for one worker."""
+    app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    by_path: dict[str, dict[str, Handler]] = {op.path: {} for op in OPERATIONS}
+    for (method, path), handler in _HANDLERS.items():
+        by_path.setdefault(path, {})[method] = handler
+    for path, handlers in by_path.items():
+        app.router.routes.append(Route(path, Path(gateway, path, handlers)))
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        gateway.metrics.requests["unknown", 404] += 1
+        return refusal(problem("unknown-route", "there is nothing at this path"))
+
+    app.add_exception_handler(HTTPException, unknown)
     return app

@@ -82,7 +82,7 @@ class Hints:
         self._ask(sku, hint)
 
     def units_moved(self, sku: str) -> None:
-        """This worker has seen units of ``sku`` return, or be sold: what was known is void."""
+        """Units of ``sku`` were seen to return, or to be sold: what was known is void."""
         self._hints.pop(sku, None)
 
     def forget_all(self) -> None:

@@ -137,7 +137,7 @@ def _key(key: str | None, number: int) -> str:
 
 
 def _followers(asked: list[Reserve]) -> dict[int, int]:
-    """number → the next of the same key: it is begun when the one before it has been answered."""
+    """The next of the same key, by number: begun when the one before it has been answered."""
     last: dict[str, int] = {}
     followers: dict[int, int] = {}
     for number, element in enumerate(asked):

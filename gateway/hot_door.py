@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.hot_request import HotRequest, Route, too_large
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
     from gateway.metrics import Metrics
+
+log = structlog.get_logger()
 
 #: Requests of one connection that wait for their answers before reading stops.
 PIPELINE_MAX: Final = 64
@@ -42,6 +45,8 @@ UNREAD_S_MAX: Final = 30
 #: Seconds a whole request may take to arrive: 8 MiB at a slow uplink's 140 kB/s.
 ARRIVAL_S_MAX: Final = 60
 
+#: The label in the metrics of what is no HTTP request; it is refused before it is begun.
+_MALFORMED: Final = Route("malformed", lambda _request: None, 0)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODED_SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
 
@@ -65,17 +70,6 @@ class ColdRequest:
         self.app = app
         self.expects = expects  # The client waits for 100 Continue before it sends its body.
         self.begun = False
-
-
-class _Malformed:
-    """The route of what is no HTTP request."""
-
-    name = "malformed"
-    body_bytes_max = 0
-
-    @staticmethod
-    def handler(request: HotRequest) -> None:
-        """Answered before it is begun."""
 
 
 class HotDoor(HttpToolsProtocol):
@@ -289,7 +283,7 @@ class HotDoor(HttpToolsProtocol):
         except Refused as refused:
             request.refuse(refused.problem)
         except Exception:
-            self.logger.exception("A hot route failed")
+            log.exception("a route failed", route=request.route.name)
             request.refuse(problem("internal", "a defect; the log has more"))
         if request.alone and request.bytes_out is None:
             self.barrier = request
@@ -299,10 +293,12 @@ class HotDoor(HttpToolsProtocol):
         if self.gone:
             return
         waiting = self.waiting
+        data = request.bytes_out
+        assert data is not None
         if len(waiting) == 1 and request.complete and not self.advancing and request.keep_alive:
             waiting.clear()
             self.barrier = None
-            self.transport.write(request.bytes_out)
+            self.transport.write(data)
             if self.flow.read_paused and not self.flow.write_paused:
                 self.flow.resume_reading()
             if self.stopping and self.current is None:
@@ -348,7 +344,7 @@ class HotDoor(HttpToolsProtocol):
         return bool(out)
 
     def _begin_held(self) -> bool:
-        """Whether something was begun: the cold request at the head, or hot ones up to a barrier."""
+        """Begin the cold request at the head, or hot ones up to a barrier; whether hot ones."""
         begun = False
         for request in list(self.waiting):
             if isinstance(request, ColdRequest):
@@ -392,7 +388,7 @@ class HotDoor(HttpToolsProtocol):
             self.transport.close()  # Its body broke off; its answer would be about half a body.
             return
         self.current = None
-        request = HotRequest(self, _Malformed(), "", b"", self.routes.metrics)
+        request = HotRequest(self, _MALFORMED, "", b"", self.routes.metrics)
         request.read_at = self.read_at
         request.keep_alive = False
         request.begun = request.complete = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -15,7 +16,7 @@ from gateway.reading import packed_in, packed_out
 if TYPE_CHECKING:
     from gateway.metrics import Metrics
 
-#: Seconds after a route's name is known; a handler calls ``answer`` or ``refuse`` exactly once.
+#: A handler calls ``answer`` or ``refuse`` exactly once.
 Handler: TypeAlias = Callable[["HotRequest"], None]
 Headers: TypeAlias = dict[bytes, bytes]
 
@@ -32,7 +33,8 @@ _HEADS: Final = {
 }
 
 
-class Route(Protocol):
+@dataclass(frozen=True, slots=True)
+class Route:
     """What the door must know of a hot route."""
 
     name: str  # The path with its parameters' names: a label of the metrics.
@@ -88,7 +90,7 @@ class HotRequest:
         self.discards = False  # Answered early: the rest of the body is of no interest.
         self.alone = False  # What follows on the connection waits until this is answered.
         self.wants_continue = False
-        self.deadline_at = 0.0
+        self.deadline_at = 0.0  # On the loop's clock.
         self.read_at = 0.0  # perf_counter
 
     def key(self) -> str | None:
@@ -126,9 +128,7 @@ class HotRequest:
         """Answer with a problem, always JSON."""
         wait_s = refusal.retry_after_s
         more = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
-        self.refuse_encoded(
-            refusal.kind.status, answers.to_json(refusal.document()), more
-        )
+        self.refuse_encoded(refusal.kind.status, answers.to_json(refusal.document()), more)
 
     def refuse_encoded(self, status: int, body: bytes, more: bytes = b"") -> None:
         """Answer with a problem that is laid out already."""
@@ -137,7 +137,7 @@ class HotRequest:
 
     def _send(self, status: int, media: bytes, body: bytes, more: bytes) -> None:
         metrics = self.metrics
-        metrics.count(self.route.name, status)
+        metrics.requests[self.route.name, status] += 1
         if not self.keep_alive:
             more += CLOSE
         self.bytes_out = b"%b%d\r\n%b%b\r\n%b" % (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-from dataclasses import dataclass
 from typing import Final
 
 import httptools
@@ -14,8 +13,9 @@ from engine.ids import reservation_id
 from engine.outcome import Outcome
 from engine.requests import Reserve
 from gateway.answers import reservation_body, sold_out_json
+from gateway.hot_availability import availability
 from gateway.hot_batch import confirm_batch, release_batch, reserve_batch
-from gateway.hot_request import Handler, HotRequest, no_query
+from gateway.hot_request import HotRequest, Route, no_query
 from gateway.intake import Intake
 from gateway.metrics import Metrics
 from gateway.ports import Owners
@@ -23,6 +23,7 @@ from gateway.problems import of_reply
 from gateway.reading import Reader, checked_id
 from gateway.requests import key_of, parcel, reserve_request
 from gateway.schema import EmptyBody, FulfilBody, ReservationBody
+from gateway.views import Views
 
 #: Bytes of a body about one reservation, and of any other.
 RESERVATION_BYTES_MAX: Final = 64 * 1024
@@ -39,15 +40,6 @@ _RESERVATIONS: Final = b"/v1/reservations/"
 _AVAILABILITY: Final = b"/v1/availability"
 
 
-@dataclass(frozen=True, slots=True)
-class HotRoute:
-    """A route, see ``hot_request.Route``."""
-
-    name: str
-    handler: Handler
-    body_bytes_max: int = RESERVATION_BYTES_MAX
-
-
 class HotRoutes:
     """The hot routes of one worker."""
 
@@ -55,33 +47,38 @@ class HotRoutes:
         self.metrics = metrics
         self.intake = intake = Intake(client, metrics, loop)
         self._exact = {
-            b"/v1/reservations": HotRoute("/v1/reservations", self.reserve),
-            b"/v1/reservations:batch": HotRoute(
+            b"/v1/reservations": Route("/v1/reservations", self.reserve, RESERVATION_BYTES_MAX),
+            b"/v1/reservations:batch": Route(
                 "/v1/reservations:batch", lambda r: reserve_batch(intake, r), BODY_BYTES_MAX
             ),
-            b"/v1/reservations:confirm": HotRoute(
+            b"/v1/reservations:confirm": Route(
                 "/v1/reservations:confirm", lambda r: confirm_batch(intake, r), BODY_BYTES_MAX
             ),
-            b"/v1/reservations:release": HotRoute(
+            b"/v1/reservations:release": Route(
                 "/v1/reservations:release", lambda r: release_batch(intake, r), BODY_BYTES_MAX
             ),
         }
         self._of_one = {
-            b"confirm": HotRoute("/v1/reservations/{id}/confirm", self.confirm),
-            b"release": HotRoute("/v1/reservations/{id}/release", self.release),
-            b"fulfil": HotRoute("/v1/reservations/{id}/fulfil", self.fulfil),
+            b"confirm": Route("/v1/reservations/{id}/confirm", self.confirm, RESERVATION_BYTES_MAX),
+            b"release": Route("/v1/reservations/{id}/release", self.release, RESERVATION_BYTES_MAX),
+            b"fulfil": Route("/v1/reservations/{id}/fulfil", self.fulfil, RESERVATION_BYTES_MAX),
         }
+        self._views = Views(client, loop)
+        self._availability = Route("/v1/availability", self.availability, BODY_BYTES_MAX)
 
-    def find(self, method: bytes, url: bytes) -> tuple[HotRoute, str, bytes] | None:
+    def find(self, method: bytes, url: bytes) -> tuple[Route, str, bytes] | None:
         """(route, id in the path or "", query), or None if the request is a cold one."""
-        if method != b"POST":
+        if method == b"POST":
+            route = self._exact.get(url)
+            if route is not None:
+                return route, "", b""
+        elif method != b"GET":
             return None
-        route = self._exact.get(url)
-        if route is not None:
-            return route, "", b""
         if url[:1] != b"/":
             url = _origin_form(url)
         path, _mark, query = url.partition(b"?")
+        if method == b"GET":
+            return (self._availability, "", query) if path == _AVAILABILITY else None
         route = self._exact.get(path)
         if route is not None:
             return route, "", query
@@ -129,6 +126,10 @@ class HotRoutes:
 
         self.intake.fulfil(name, asked, request.deadline_at, done)
 
+    def availability(self, request: HotRequest) -> None:
+        """GET /v1/availability"""
+        availability(self._views, self.intake.client.shards, request)
+
 
 def _origin_form(url: bytes) -> bytes:
     """A request target without scheme and host; proxies are sent the absolute form."""
@@ -154,8 +155,8 @@ def _reserved(request: HotRequest, asked: Reserve, home: int, reply: Reply) -> N
     code = reply[0]
     if code == _OK:
         name = reservation_id(home, asked.key)
-        location = f"location: /v1/reservations/{name}\r\n".encode()
-        request.answer(201, reservation_body(name, reply[1], request.packed), location)
+        more = b"location: /v1/reservations/%b\r\n" % name.encode()
+        request.answer(201, reservation_body(name, reply[1], request.packed), more)
     elif code == _REPEATED:
         name = reservation_id(home, asked.key)
         request.answer(200, reservation_body(name, reply[1], request.packed))

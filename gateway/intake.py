@@ -7,9 +7,10 @@ sent again, or one that an owner made less than a tenth of a second ago.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
+
+import structlog
 
 from engine import commands
 from engine.commands import Command, Reply
@@ -47,7 +48,7 @@ _SHORT: Final = int(Outcome.SHORT)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
 _OVERLOADED: Final[Reply] = [Outcome.OVERLOADED, OVERLOAD_RETRY_MS]
 
-_log = logging.getLogger("gateway")
+log = structlog.get_logger()
 
 
 class Intake:
@@ -156,7 +157,7 @@ class Intake:
         def settled(reply: Reply) -> None:
             self.finishing_waiting -= 1
             if self.hints and reply[0] <= _REPEATED:
-                self._units_moved(reply[1])
+                self.units_moved(reply[1])
             done(reply)
 
         def decided(reply: Reply) -> None:
@@ -169,7 +170,7 @@ class Intake:
 
         self.client.submit(home, command(key), deadline_at, decided)
 
-    def _units_moved(self, record: bytes) -> None:
+    def units_moved(self, record: bytes) -> None:
         """Units of a reservation may have gone back: no hint about them holds any more."""
         for line in unpacked(record)[3]:
             self.hints.units_moved(line[0])
@@ -184,6 +185,6 @@ async def _told(reply: Coroutine[Any, Any, Reply], done: Callable[[Reply], None]
     try:
         result = await reply
     except Exception:
-        _log.exception("A coordinator failed")
+        log.exception("A coordinator failed")
         result = [Outcome.LOST, OVERLOAD_RETRY_MS]
     done(result)

@@ -1,64 +1,95 @@
 """What a worker counts, as plain numbers, and their text for Prometheus."""
 
-from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
-#: Seconds; from a tenth of a millisecond to the longest deadline.
-SECONDS_BOUNDS: Final = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
-)  # fmt: skip
+from actors.telemetry import Histogram
 
-
-class Histogram:
-    """Counts by upper bound, with sum and count."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float] = SECONDS_BOUNDS) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+#: Seconds from the read of a request to its refusal.
+_REFUSAL_BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
 
 
 class Metrics:
     """One worker's figures, and the Date header its answers share."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, int], int] = {}
-        self.refusal_s = Histogram()
+        self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)  # (route, status)
+        self.refusal_s = Histogram(_REFUSAL_BOUNDS)
         self.created = 0
         self.repeated = 0
         self.refused = 0
         self.date_line = b""
         self.tick()
 
-    def count(self, route: str, status: int) -> None:
-        """One request to ``route`` was answered with ``status``."""
-        key = (route, status)
-        self.requests[key] = self.requests.get(key, 0) + 1
-
     def tick(self) -> None:
         """Once a second: the Date header."""
         self.date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
 
 
-def _labels(labels: Mapping[str, object]) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
+Row = tuple[Mapping[str, object], float]
 
 
-def family(
-    name: str, kind: str, text: str, rows: Iterable[tuple[Mapping[str, object], float]]
+def exposition(metrics: Metrics, reports: Sequence[Mapping[str, Any]]) -> str:
+    """All figures of this worker and of the shards, in the text format 0.0.4."""
+    parts = [
+        _family("requests_total", "counter", "Requests answered, by route and status.", [
+            ({"route": route, "status": status}, count)
+            for (route, status), count in sorted(metrics.requests.items())
+        ]),
+        _family("reservations_total", "counter", "Reservations asked for, by result.", [
+            ({"result": "created"}, metrics.created),
+            ({"result": "repeated"}, metrics.repeated),
+            ({"result": "refused"}, metrics.refused),
+        ]),
+        _by_shard("open_reservations", "Reservations held or confirmed.", reports,
+                  "open_reservations"),
+        _by_shard("queue_commands", "Commands that wait for their owner.", reports, "queue"),
+        _by_shard("sweep_lag_seconds", "Age of the oldest hold that should have ended.", reports,
+                  "sweep_lag_ms", 0.001),
+        _summed("batch_commands", "Commands a commit.", reports),
+        _summed("decide_seconds", "Time to decide a batch.", reports),
+        _summed("commit_seconds", "Time to commit a batch.", reports),
+        _histogram("refusal_seconds", "Time from the read of a request to its refusal.",
+                   metrics.refusal_s.packed()),
+        _family("oversold_units", "gauge", "Units promised twice. Must be 0.", [
+            ({}, sum(report["oversold_units"] for report in reports)),
+        ]),
+    ]  # fmt: skip
+    return "".join(parts)
+
+
+def _by_shard(
+    name: str, text: str, reports: Sequence[Mapping[str, Any]], member: str, unit: float = 1
 ) -> str:
-    """One metric with its rows in the text format 0.0.4."""
-    lines = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-    lines += [f"{name}{_labels(labels)} {value:g}" for labels, value in rows]
+    rows: list[Row] = [({"shard": row["shard"]}, row[member] * unit) for row in reports]
+    return _family(name, "gauge", text, rows)
+
+
+def _summed(name: str, text: str, reports: Sequence[Mapping[str, Any]]) -> str:
+    """One histogram over all shards; shards that recover have none to give."""
+    packed = [report[name] for report in reports if name in report]
+    if not packed:
+        return _family(name, "histogram", text, [])
+    counts = [sum(column) for column in zip(*(part[1] for part in packed), strict=True)]
+    return _histogram(name, text, [packed[0][0], counts, sum(part[2] for part in packed)])
+
+
+def _histogram(name: str, text: str, packed: Sequence[Any]) -> str:
+    bounds, counts, total = packed
+    lines = [f"# HELP tidegate_{name} {text}", f"# TYPE tidegate_{name} histogram"]
+    seen = 0
+    for bound, count in zip([*bounds, "+Inf"], counts, strict=True):
+        seen += count
+        lines.append(f'tidegate_{name}_bucket{{le="{bound}"}} {seen}')
+    lines += [f"tidegate_{name}_sum {total:.9g}", f"tidegate_{name}_count {seen}"]
+    return "\n".join(lines) + "\n"
+
+
+def _family(name: str, kind: str, text: str, rows: Iterable[Row]) -> str:
+    lines = [f"# HELP tidegate_{name} {text}", f"# TYPE tidegate_{name} {kind}"]
+    for labels, value in rows:
+        inner = ",".join(f'{label}="{said}"' for label, said in labels.items())
+        lines.append(f"tidegate_{name}{{{inner}}} {value}" if inner else f"tidegate_{name} {value}")
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """What the hot path needs of the shards' client: two calls, so that tests can stand in for it."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.commands import Command, Reply
 from engine.requests import Reserve
@@ -16,15 +16,25 @@ class Owners(Protocol):
         self, shard: int, command: Command, deadline_at: float, done: Callable[[Reply], None]
     ) -> None:
         """``done`` is called exactly once, on this loop, at the latest at ``deadline_at``."""
+        ...
 
     async def reserve_over_shards(self, request: Reserve, deadline_at: float) -> Reply:
         """Hold units whose lines lie on several shards."""
+        ...
 
     async def confirm_late(self, home: int, key: str, record: bytes, deadline_at: float) -> Reply:
         """Confirm after expiry where the lines lie on several shards."""
+        ...
 
     async def fulfil_over_shards(
-        self, home: int, key: str, reference: str, digest: bytes,
-        lines: Sequence[tuple[str, str, int]] | None, record: bytes, deadline_at: float,
-    ) -> Reply:  # fmt: skip
+        self,
+        home: int,
+        key: str,
+        reference: str,
+        digest: bytes,
+        lines: Sequence[Sequence[Any]] | None,
+        record: bytes,
+        deadline_at: float,
+    ) -> Reply:
         """Fulfil where the lines lie on several shards."""
+        ...

@@ -1,4 +1,4 @@
-"""From the bytes of a body to a checked struct, and from what is wrong with it to a field's path."""
+"""From the bytes of a body to a checked struct; what is wrong has the path of its field."""
 
 import re
 from functools import lru_cache

@@ -73,9 +73,7 @@ class ReservationBody(Body):
 class ReservationsBody(Body):
     """Many reservations, each with its own ``id``."""
 
-    reservations: Annotated[
-        list[ReservationBody], Meta(min_length=1, max_length=BATCH_REQUEST_MAX)
-    ]
+    reservations: Annotated[list[ReservationBody], Meta(min_length=1, max_length=BATCH_REQUEST_MAX)]
 
 
 class IdsBody(Body):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from gateway.app import create_app
+from gateway.cold import Gateway
 from gateway.hot_door import HotDoor, door_to
 from gateway.hot_routes import HotRoutes
 from gateway.metrics import Metrics
@@ -37,7 +38,7 @@ async def serve(client: Client, sock: socket.socket, stop: asyncio.Event) -> Non
     metrics = Metrics()
     routes = HotRoutes(client, metrics, asyncio.get_running_loop())
     config = uvicorn.Config(
-        create_app(client, metrics, routes.intake),
+        create_app(Gateway(client, routes.intake, metrics)),
         http=door_to(routes),
         ws="none",
         lifespan="off",

@@ -1,4 +1,4 @@
-"""Instants as the API writes and reads them. Inside, an instant is whole milliseconds since 1970."""
+"""Instants as the API writes and reads them. Inside, they are whole milliseconds since 1970."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,11 +13,12 @@ _INSTANT: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=4096)  # All holds of a batch end at the same millisecond.
 def written(at_ms: int) -> str:
     """UTC with exactly three decimals, such as ``2026-12-01T12:00:00.000Z``."""
     return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"

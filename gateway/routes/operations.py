@@ -1,0 +1,58 @@
+"""Is it alive, ready, right, and how is it doing."""
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import Response
+
+from gateway.cold import Ask
+from gateway.metrics import exposition
+
+_SHARD_MEMBERS: Final = (
+    "shard", "owner", "state", "epoch", "seq", "open_reservations", "queue", "batch_size",
+    "queue_ms_p99", "decide_ms_p99", "commit_ms_p99", "sweep_lag_ms",
+)  # fmt: skip
+
+
+async def healthz(ask: Ask) -> Response:
+    """GET /healthz"""
+    ask.query()
+    return ask.answer({"status": "alive"})
+
+
+async def readyz(ask: Ask) -> Response:
+    """GET /readyz"""
+    ask.query()
+    reasons = ask.client.readiness()
+    return ask.answer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+
+async def metrics(ask: Ask) -> Response:
+    """GET /metrics"""
+    ask.query()
+    reports = await _reports(ask)
+    text = exposition(ask.gateway.metrics, reports)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def shards(ask: Ask) -> Response:
+    """GET /v1/shards"""
+    ask.query()
+    reports = await _reports(ask)
+    return ask.answer({"shards": [{name: row[name] for name in _SHARD_MEMBERS} for row in reports]})
+
+
+async def _reports(ask: Ask) -> list[dict[str, Any]]:
+    async with asyncio.timeout_at(ask.deadline_at):
+        rows = await ask.client.shard_reports()
+    return [row for row in rows if row["shard"] < ask.client.shards]
+
+
+async def audit(ask: Ask) -> Response:
+    """POST /v1/audit; without a deadline of its own it takes the time it needs."""
+    ask.query()
+    await ask.no_body()
+    async with asyncio.timeout_at(ask.deadline_at if ask.deadline_given else None):
+        found = await ask.client.audit()
+    checked = [row for row in found.shards if row["shard"] < ask.client.shards]
+    return ask.answer({"clean": found.clean, "shards": checked, "findings": found.findings})

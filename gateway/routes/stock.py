@@ -1,0 +1,108 @@
+"""What the world says about stock, and what there is."""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+from fastapi import Response
+
+from engine import commands
+from engine.ids import shard_of
+from engine.outcome import Outcome
+from engine.record import pack
+from engine.shortfalls import SHORTFALL_MEMBERS
+from engine.stock import POSITION_MEMBERS
+from gateway.cold import Ask
+from gateway.problems import Refused, invalid, of_reply
+from gateway.reading import Reader, checked_id
+from gateway.schema import Adjustment, AdjustmentsBody
+from gateway.times import written
+
+_READ_ADJUSTMENTS: Final = Reader(AdjustmentsBody)
+_DIGEST_BYTES: Final = 16
+
+
+async def adjust(ask: Ask) -> Response:
+    """POST /v1/stock/adjustments"""
+    ask.query()
+    body = await ask.body(_READ_ADJUSTMENTS)
+    reference = checked_id(body.reference, "reference")
+    rows = _rows(body.adjustments)
+    digest = blake2b(pack(rows), digest_size=_DIGEST_BYTES).digest()
+    done = await ask.client.adjust(reference, digest, rows, ask.deadline_at)
+    for row in rows:
+        ask.gateway.intake.hints.units_moved(row[0])
+    if isinstance(done, list):
+        raise Refused(of_reply(done, reference))
+    results = [_result(result) for result in done.results]
+    return ask.answer({"reference": reference, "repeated": done.repeated, "results": results})
+
+
+def _rows(adjustments: list[Adjustment]) -> list[list[Any]]:
+    """The rows of ``commands.adjust``; Refused where one is wrong."""
+    seen: set[tuple[str, str]] = set()
+    rows: list[list[Any]] = []
+    for number, row in enumerate(adjustments):
+        path = f"adjustments[{number}]"
+        checked_id(row.sku, f"{path}.sku")
+        checked_id(row.node, f"{path}.node")
+        _check_amounts(row, path)
+        if (row.sku, row.node) in seen:
+            raise Refused(invalid(f"{path}.sku", "this sku and node occurred before"))
+        seen.add((row.sku, row.node))
+        rows.append([row.sku, row.node, row.delta, row.on_hand, row.safety_stock, row.reason])
+    return rows
+
+
+def _check_amounts(row: Adjustment, path: str) -> None:
+    if row.delta == 0:
+        raise Refused(invalid(f"{path}.delta", "must not be 0"))
+    if row.delta is not None and row.on_hand is not None:
+        raise Refused(invalid(f"{path}.on_hand", "stands beside delta; give one of them"))
+    if row.delta is None and row.on_hand is None and row.safety_stock is None:
+        raise Refused(invalid(f"{path}.delta", "delta, on_hand or safety_stock is required"))
+
+
+def _result(result: list[Any]) -> dict[str, Any]:
+    if len(result) == len(POSITION_MEMBERS):
+        return {"status": 200, "body": dict(zip(POSITION_MEMBERS, result, strict=True))}
+    code, sku, node = result
+    reply = [code, [node if code == Outcome.UNKNOWN_NODE else sku]]
+    named = code in (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
+    refused = of_reply(reply if named else result, sku)
+    return {"status": refused.kind.status, "body": refused.document()}
+
+
+async def get_stock(ask: Ask) -> Response:
+    """GET /v1/stock/{sku}"""
+    sku = ask.path_id("sku")
+    ask.query()
+    shard = shard_of(sku, ask.client.shards)
+    _ok, seq, positions, shortfalls = await ask.call(shard, commands.stock(sku), sku)
+    return ask.answer({
+        "sku": sku,
+        "as_of_seq": seq,
+        "positions": [dict(zip(POSITION_MEMBERS, row, strict=True)) for row in positions],
+        "quotas": [],
+        "supplies": [],
+        "shortfalls": sorted((_shortfall(sku, row) for row in shortfalls), key=_by_id),
+    })  # fmt: skip
+
+
+def _by_id(shortfall: dict[str, Any]) -> str:
+    name: str = shortfall["id"]
+    return name
+
+
+def _shortfall(sku: str, row: list[Any]) -> dict[str, Any]:
+    told = dict(zip(SHORTFALL_MEMBERS, row, strict=True))
+    return {
+        "id": told["id"],
+        "sku": sku,
+        "node": told["node"],
+        "supply": None,
+        "quantity": told["quantity"],
+        "reason": told["reason"],
+        "opened_at": written(told["opened_at"]),
+        "deadline": written(told["deadline"]),
+        "reservations": told["reservations"],
+    }
