@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench import core, doors, sale
+from bench import core, crowd, doors, sale, through_actors
 from bench.doors import ONE_SKU
 from bench.orders import Demand
 from bench.real_orders import RealDemand
@@ -126,7 +126,63 @@ CORE: Final = Scenario(
     ),
 )
 
+ACTORS: Final = Scenario(
+    name="actors",
+    question="What do the shard hosts take without HTTP, over the lane and by Ray calls?",
+    play=through_actors.play,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    connections=(1, 256, 1000),
+    baselines=("raw_lua",),
+    headline="lane, 256",
+    steady_s=3.0,
+    targets=(
+        Target(figure="p50_ray_1_ms", words="one caller by Ray calls, p50 ms", at_most=2),
+        Target(figure="p50_lane_1_ms", words="one caller over the lane, p50 ms", at_most=1),
+    ),
+)
+
+MEMORY: Final = Scenario(
+    name="memory",
+    question="What does an open one-line reservation with a 16-byte key weigh?",
+    play=crowd.play_memory,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    targets=(
+        Target(figure="store_bytes", words="in the store, bytes", at_most=250),
+        Target(figure="owner_bytes", words="in the owner, bytes", at_most=500),
+    ),
+)
+
+RECOVERY: Final = Scenario(
+    name="recovery",
+    question="How soon is a million open reservations back after hosts were killed?",
+    play=crowd.play_recovery,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    targets=(
+        Target(figure="one_host_s", words="one host killed: first 201 on its shards, s", at_most=5),
+        Target(figure="all_hosts_s", words="all hosts killed: first 201 everywhere, s", at_most=6),
+    ),
+)
+
+STARTUP: Final = Scenario(
+    name="startup",
+    question="How long from exec to ready?",
+    play=crowd.play_startup,
+    targets=(Target(figure="ready_s", words="`tidegate up` from exec to ready, s", at_most=8),),
+)
+
 SCENARIOS: Final = {
     scenario.name: scenario
-    for scenario in (FLASH_SALE, HOT_SKU, BASKETS, BATCH_DOOR, SOLD_OUT, OVERLOAD, CORE)
+    for scenario in (
+        FLASH_SALE,
+        HOT_SKU,
+        BASKETS,
+        BATCH_DOOR,
+        SOLD_OUT,
+        OVERLOAD,
+        CORE,
+        ACTORS,
+        MEMORY,
+        RECOVERY,
+        STARTUP,
+    )
 }

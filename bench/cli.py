@@ -70,6 +70,7 @@ def _measure(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         seed=options.seed,
         baselines=not options.no_baselines,
+        count=options.count,
     )
     runs = _runs(replace(scenario, demand=scenario.demand.seeded(options.seed)), chosen, options)
     report = document(scenario, chosen, runs)
@@ -166,6 +167,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _many(text: str) -> int:
+    value = int(text)
+    if not 1_000 <= value <= 20_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is out of range; give 1000 to 20000000")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = _Parser(prog="python -m bench", description=__doc__, epilog=_epilog(),
@@ -183,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=_count, default=1)
     add("--up", action="append", default=[], metavar="OPTION",
         help="a further option of `tidegate up`, such as --up=--transport=ray")  # fmt: skip
+    add("--count", type=_many, default=1_000_000,
+        help="open reservations of memory and recovery")  # fmt: skip
     add("--no-baselines", action="store_true", help="the product alone")
     add("--json", type=Path, metavar="FILE", help="write the report; - for standard output")
     add("--html", type=Path, metavar="FILE", help="write it as one page that loads nothing")

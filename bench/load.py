@@ -164,10 +164,7 @@ class _OpenRun:
         tally, number = self.tally, connection.number
         self.in_flight -= 1
         if number < self._count:
-            tally.numbers.append(number)
-            tally.ended.append(now)
-            tally.spent.append(now - connection.sent_at)
-            tally.codes.append(status)
+            tally.add(number, status, now, now - connection.sent_at)
             if status in (200, 201) and number in self._pays:
                 at = body.index(b'"id":"') + 6
                 self._ids[number] = body[at : body.index(b'"', at)]

@@ -54,7 +54,7 @@ class Orders:
         """``prefix``: four characters that no other orders on the same store share."""
         assert len(prefix) == 4, prefix
         self._prefix = prefix
-        self._baskets = baskets
+        self.baskets = baskets
         self._parts = [_split_request(prefix, basket) for basket in baskets]
         self._elements = [b'",' + _body(basket)[1:] for basket in baskets]
 
@@ -64,7 +64,7 @@ class Orders:
 
     def basket(self, number: int) -> Basket:
         """What is asked for."""
-        return self._baskets[number % len(self._baskets)]
+        return self.baskets[number % len(self.baskets)]
 
     def request(self, number: int) -> bytes:
         """The request's bytes: made when sent, for half a microsecond."""

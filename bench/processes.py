@@ -74,17 +74,17 @@ class Child:
         waiting.join(timeout_s)
         if found:
             return found[0]
-        self.stop(signal.SIGKILL)
+        self.stop()
         raise CannotStart(f"{self._name}: not ready\n{self.tail()}")
 
     def port(self, timeout_s: float = READY_S) -> int:
         """Wait for ``ready http://127.0.0.1:PORT``."""
         return int(self.ready_line(timeout_s).rsplit(":", 1)[1])
 
-    def stop(self, first: signal.Signals = signal.SIGTERM) -> int:
+    def stop(self) -> int:
         """End it and what it started: politely, then not. → its exit code."""
         if self.process.poll() is None:
-            self._signal(first)
+            self._signal(signal.SIGTERM)
             try:
                 self.process.wait(_END_S)
             except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
 """The questions a run can answer, and what the answer has to be."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from bench.audit import Audit
@@ -39,7 +39,13 @@ class Options:
     seconds: float | None = None  # Of each step; None: as the scenario says.
     seed: int = 1
     baselines: bool = True
+    count: int = 1_000_000  # Open reservations of ``memory`` and ``recovery``.
     say: Callable[[str], None] = lambda _: None  # Progress, a line a step.
+
+
+def with_options(setup: Setup, *options: str) -> Setup:
+    """The same with further options of ``tidegate up``, before those that the caller gave."""
+    return replace(setup, options=(*options, *setup.options))
 
 
 @dataclass(slots=True, kw_only=True)

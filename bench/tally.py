@@ -35,6 +35,13 @@ class Tally:
         self.codes = array("h")  # HTTP status, or ``client.LOST``.
         self.parts: dict[int, Sequence[int]] = {}  # Of a batch request: each element's status.
 
+    def add(self, number: int, status: int, ended: float = 0.0, spent: float = 0.0) -> None:
+        """Add one row; hot loops append to the arrays themselves."""
+        self.numbers.append(number)
+        self.codes.append(status)
+        self.ended.append(ended)
+        self.spent.append(spent)
+
     def statuses(self) -> dict[int, Sequence[int]]:
         """Request number → status of each of its reservations."""
         return {

@@ -23,10 +23,7 @@ ORDERS = Orders("test", [(("a", 2),), (("a", 1), ("b", 1))])
 def _told(*statuses: int) -> Told:
     tally = Tally()
     for number, status in enumerate(statuses):
-        tally.numbers.append(number)
-        tally.ended.append(0.0)
-        tally.spent.append(0.0)
-        tally.codes.append(status)
+        tally.add(number, status)
     told = Told()
     told.note(ORDERS, tally)
     return told
@@ -73,10 +70,7 @@ def test_a_failed_audit_of_the_store_itself_is_not_clean() -> None:
 def test_batches_are_taken_apart_by_their_elements() -> None:
     tally = Tally()
     for number, status in enumerate((200, 503)):
-        tally.numbers.append(number)
-        tally.ended.append(0.0)
-        tally.spent.append(0.0)
-        tally.codes.append(status)
+        tally.add(number, status)
     tally.parts[0] = element_statuses(b'{"results":[{"status":201,"body":{}},{"status":409}]}')
     told = Told()
     told.note(ORDERS, tally, batch=2)

@@ -9,10 +9,7 @@ from bench.tally import Histogram, Tally, kind_of, measure
 def _tally(rows: list[tuple[float, float, int]]) -> Tally:
     tally = Tally()
     for number, (ended, spent, code) in enumerate(rows):
-        tally.numbers.append(number)
-        tally.ended.append(ended)
-        tally.spent.append(spent)
-        tally.codes.append(code)
+        tally.add(number, code, ended, spent)
     return tally
 
 

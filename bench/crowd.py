@@ -1,0 +1,199 @@
+"""A million open reservations: what they weigh, and how soon they are back after a crash."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Final
+
+from bench import tree
+from bench.audit import Told, audit, element_statuses
+from bench.client import ask
+from bench.load import Address
+from bench.orders import Demand, Orders
+from bench.processes import CannotStart
+from bench.product import Product, fill
+from bench.scenario import PLENTY, Options, Run, Scenario
+from bench.tally import Tally, kind_of
+from engine.ids import shard_of
+from engine.limits import HISTORY_MS_MAX
+
+#: Reservations a request while filling, and requests of one portion.
+_BATCH, _PORTION = 1_000, 16
+#: A probe waits no longer than this for its answer, then another is sent.
+_PROBE_MS: Final = 200
+_PROBES_S: Final = 60.0
+
+
+class Crowd:
+    """Open reservations in a running product, and what was said about them."""
+
+    def __init__(self, product: Product, demand: Demand, options: Options) -> None:
+        self._address = product.address
+        self._options = options
+        self._orders = Orders("open", demand.baskets())
+        self._skus = _sku_of_each_shard(demand.skus(), product.setup.shards)
+        self._probes = 0
+        self.stock = dict.fromkeys(demand.skus(), PLENTY)
+        self.told = Told()
+
+    async def come(self, count: int) -> float:
+        """Make ``count`` reservations through the batch door. → reservations a second."""
+        await fill(self._address, self.stock)
+        began = perf_counter()
+        for first in range(0, count, _BATCH * _PORTION):
+            self._options.say(f"{first:,} of {count:,} open reservations")
+            numbers = range(first, min(first + _BATCH * _PORTION, count))
+            await self._portion(list(numbers))
+        return count / (perf_counter() - began)
+
+    async def _portion(self, numbers: list[int]) -> None:
+        """Some of them; those that a busy product put off again, twenty times at most."""
+        for _ in range(20):
+            slices = [numbers[at : at + _BATCH] for at in range(0, len(numbers), _BATCH)]
+            requests = [self._orders.batch(slice_) for slice_ in slices]
+            answers = await ask(self._address, requests, connections=4)
+            tally, again = Tally(), []
+            for slice_, (status, body) in zip(slices, answers, strict=True):
+                statuses = element_statuses(body) if status == 200 else [status] * len(slice_)
+                for number, one in zip(slice_, statuses, strict=True):
+                    if kind_of(one) == "ok":
+                        tally.add(number, one)
+                    else:
+                        again.append(number)
+            self.told.note(self._orders, tally)
+            if not again:
+                return
+            numbers = again
+            await asyncio.sleep(0.1)
+        raise CannotStart(f"{len(numbers)} reservations were refused while filling")
+
+    async def back(self, since: float) -> dict[int, float]:
+        """Shard → seconds from ``since`` to its first 201. Raises ``CannotStart`` after 60."""
+        shards = list(self._skus)
+        seconds = await asyncio.gather(*(self._first(shard, since) for shard in shards))
+        return dict(zip(shards, seconds, strict=True))
+
+    async def _first(self, shard: int, since: float) -> float:
+        """Probe one shard until it takes a reservation."""
+        self._probes += 1
+        orders = Orders(f"p{self._probes:03d}", [((self._skus[shard], 1),)])
+        tally, number = Tally(), 0
+        try:
+            while perf_counter() - since < _PROBES_S:
+                probe = orders.request(number).replace(
+                    b"\r\n", b"\r\nX-Deadline-Ms: %d\r\n" % _PROBE_MS, 1
+                )
+                ((status, _),) = await _probe(self._address, probe)
+                tally.add(number, status)
+                if status == 201:
+                    return perf_counter() - since
+                number += 1
+                await asyncio.sleep(0.01)
+        finally:
+            self.told.note(orders, tally)
+        raise CannotStart(f"shard {shard} did not come back within {_PROBES_S:g} s")
+
+    def moved(self, address: Address) -> None:
+        """The product was started again and listens elsewhere."""
+        self._address = address
+
+
+async def play_memory(scenario: Scenario, options: Options) -> Run:
+    """What an open one-line reservation weighs in the store and in its owner."""
+    run = Run()
+    with Product(options.setup) as product:
+        crowd = Crowd(product, scenario.demand, options)
+        await crowd.come(1)
+        store, owners = tree.store(product.pid), tree.hosts(product.pid)
+        before = tree.resident_bytes(owners), tree.resident_bytes([store] if store else [])
+        run.figures["rate_filling_per_s"] = await crowd.come(options.count)
+        peak = tree.resident_bytes(owners)
+        options.say("waiting until sent commits are forgotten")
+        await asyncio.sleep(HISTORY_MS_MAX / 1000 + 1)
+        for _ in range(3):  # An owner forgets when it commits.
+            await crowd.back(perf_counter())
+        after = tree.resident_bytes(owners), tree.resident_bytes([store] if store else [])
+        options.say("audit")
+        run.audit = await audit(product.address, crowd.told, crowd.stock)
+    run.figures["owner_bytes"] = (after[0] - before[0]) / options.count
+    run.figures["owner_peak_bytes"] = (peak - before[0]) / options.count
+    if store:
+        run.figures["store_bytes"] = (after[1] - before[1]) / options.count
+    return run
+
+
+async def play_recovery(scenario: Scenario, options: Options) -> Run:
+    """Kill one host, then all, then start the whole product again on the same data."""
+    run = Run()
+    data = tempfile.mkdtemp(prefix="bench-tidegate-")
+    try:
+        with Product(options.setup, data) as product:
+            crowd = Crowd(product, scenario.demand, options)
+            run.figures["rate_filling_per_s"] = await crowd.come(options.count)
+            victims = tree.hosts(product.pid)
+            options.say("killing one host")
+            run.figures["one_host_s"] = await _kill(victims[:1], crowd, run, "one host")
+            options.say("waiting for its replacement")
+            await _replaced(product.pid, len(victims))
+            options.say("killing all hosts")
+            run.figures["all_hosts_s"] = await _kill(tree.hosts(product.pid), crowd, run, "all")
+        options.say("starting everything again")
+        began = perf_counter()
+        with Product(options.setup, data) as product:
+            crowd.moved(product.address)
+            run.figures["restart_ready_s"] = product.ready_s
+            run.figures["restart_first_201_s"] = max((await crowd.back(began)).values())
+            options.say("audit")
+            run.audit = await audit(product.address, crowd.told, crowd.stock)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+    return run
+
+
+async def play_startup(scenario: Scenario, options: Options) -> Run:
+    """From exec to ready, on an empty store."""
+    run = Run()
+    options.say("starting the product")
+    with Product(options.setup) as product:
+        run.figures["ready_s"] = product.ready_s
+    return run
+
+
+async def _kill(pids: Sequence[int], crowd: Crowd, run: Run, what: str) -> float:
+    """SIGKILL; → seconds until every shard has taken a reservation again."""
+    killed_at = perf_counter()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    back = await crowd.back(killed_at)
+    run.details[f"shard → first 201 after killing {what} (s)"] = {
+        str(shard): round(seconds, 3) for shard, seconds in back.items()
+    }
+    return max(back.values())
+
+
+async def _replaced(pid: int, count: int) -> None:
+    """Wait until there are as many hosts as before, and the moves to the new one are over."""
+    deadline = perf_counter() + 30
+    while len(tree.hosts(pid)) < count and perf_counter() < deadline:
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(3)
+
+
+async def _probe(address: Address, probe: bytes) -> list[tuple[int, bytes]]:
+    """One request on a connection of its own; the gateway may be away."""
+    try:
+        return await ask(address, [probe], connections=1)
+    except OSError:
+        return [(503, b"")]
+
+
+def _sku_of_each_shard(skus: Sequence[str], shards: int) -> dict[int, str]:
+    """One SKU for each shard that has any."""
+    found: dict[int, str] = {}
+    for sku in skus:
+        found.setdefault(shard_of(sku, shards), sku)
+    return dict(sorted(found.items()))
