@@ -30,7 +30,7 @@ def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
 
 def _forget_closed(state: ShardState, hour: int) -> None:
     known = state.closed_hours.pop(hour)
-    gone = [known_as for known_as in known if state.closed.get(known_as) == hour]
+    gone = {known_as for known_as in known if state.closed.get(known_as) == hour}
     for known_as in gone:
         del state.closed[known_as]
 
