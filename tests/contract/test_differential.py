@@ -37,6 +37,7 @@ class Script:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.keys: list[str] = []
+        self.asked: list[Command] = []
         self.now_ms = NOW_MS
         self.made = 0
         self.steps: list[Callable[[], Command]] = [
@@ -79,14 +80,18 @@ class Script:
         """Of a channel or of none."""
         extra = {CHANNEL: "live"} if self.random.random() < 0.3 else {}
         hold_ms = self.random.choice((1, 500, 60_000, 4 * HOUR_MS))
-        return reserve(self.new(), *self.lines(), hold_ms=hold_ms, **extra)
+        made = reserve(self.new(), *self.lines(), hold_ms=hold_ms, **extra)
+        self.asked.append(made)
+        return made
 
     def partly(self) -> Command:
         """What there is."""
         return reserve_partly(self.new(), *self.lines())
 
     def again(self) -> Command:
-        """A key that was used, with whatever body."""
+        """The same request, or a key that was used with whatever body."""
+        if self.asked and self.random.random() < 0.6:
+            return self.random.choice(self.asked[-12:])
         return reserve(self.known(), *self.lines())
 
     def verb(self) -> Command:
