@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
-from engine.events import FORMAT
+from engine.events import FORMAT, Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
 from engine.stock import Position
@@ -33,6 +33,10 @@ class Sealed:
     effects: "Effects"
 
 
+#: A new hold as a fact. A plain number: looking an enum's member up costs as much as a hold.
+HELD: Final = int(Event.HELD)
+
+
 class Effects:
     """Changes of the batch being decided, with the values before."""
 
@@ -42,6 +46,7 @@ class Effects:
         "drop_bucket",
         "facts",
         "fields",
+        "holds",
         "now_ms",
         "positions",
         "records",
@@ -51,7 +56,8 @@ class Effects:
     )
 
     def __init__(self) -> None:
-        #: Record before, by field of ``reservations``; None where there was none.
+        #: Record before, by field of ``reservations``; None where there was none. New holds
+        #: are not among them: their facts say all there is to say.
         self.records: dict[str, bytes | None] = {}
         #: Counters before.
         self.positions: dict[Position, tuple[int, int, int, int, int]] = {}
@@ -67,6 +73,8 @@ class Effects:
         self.closed_hour: int | None = None
         #: Event, subject, payload, and again.
         self.facts: list[Any] = []
+        #: Some of them are new holds.
+        self.holds = False
         #: How to take back what the above does not tell.
         self.undo: list[Callable[[], object]] = []
         self.drop_bucket: int | None = None
@@ -81,6 +89,11 @@ class Effects:
         if self.closed_hour is None:
             self.closed_hour = self.now_ms // CLOSED_BUCKET_MS
         return self.closed_hour
+
+    def new_holds(self) -> list[str]:
+        """Keys that were not there before this batch."""
+        facts = self.facts
+        return [facts[at + 1] for at in range(0, len(facts), 3) if facts[at] == HELD]
 
     def guard(self) -> list[Any]:
         """Flat (backing, taken, added, removed) of every backing whose free units moved."""
@@ -117,18 +130,13 @@ def seal(
     """The batch as one commit after (seq, head); ``effects`` stay with it to be taken back."""
     effects.stock_fields()
     guard = effects.guard()
-    records = effects.records
-    values = list(map(reservations.get, records))
-    puts: list[Any] = list(chain.from_iterable(zip(records, values, strict=True)))
-    gone: list[str] = []
-    grows = False
-    if None in values:
-        put = [(f, v) for f, v in zip(records, values, strict=True) if v is not None]
-        puts = list(chain.from_iterable(put))
-        gone = [f for f, before in records.items() if before and f not in reservations]
-        grows = any(records[field] is None for field, _ in put)
-    else:
-        grows = None in records.values()
+    put = [(f, reservations[f]) for f in effects.records if f in reservations]
+    gone = [
+        field
+        for field, before in effects.records.items()
+        if before is not None and field not in reservations
+    ]
+    grows = effects.holds or any(effects.records[field] is None for field, _ in put)
     fields: list[Any] = []
     forgotten: list[str] = []
     for field, value in effects.fields.items():
@@ -142,6 +150,7 @@ def seal(
     excused = [
         field[2:] for field, value in effects.fields.items() if value and field.startswith("f|")
     ]
+    puts = list(chain.from_iterable(put))
     changes = pack([guard, fields, forgotten, puts, gone, closed, excused])
     events = pack([FORMAT, effects.now_ms, network, effects.facts])
     takes = any(taken > 0 for taken in guard[1::4])

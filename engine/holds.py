@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.commands import Command, Reply
+from engine.effects import HELD
 from engine.events import Event
 from engine.outcome import Outcome
 from engine.record import (
@@ -31,8 +32,6 @@ from engine.stock import Position
 
 OK = Outcome.OK
 _HELD = Status.HELD
-#: A plain number: looking an enum's member up costs as much as the rest of the line.
-_FACT_HELD = int(Event.HELD)
 #: Packed lines kept per position; buyers ask for few different quantities.
 _TAILS_MAX = 64
 _EVENTS = {
@@ -72,8 +71,8 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
         due = state.expiring(now_ms + hold_ms)
     tail = position.tails.get((wish, units)) or packed_tail(position, wish, units)
     reservations[key] = record = due.prefix + digest + tail
-    effects.records[key] = None
-    effects.facts += (_FACT_HELD, key, record)
+    effects.holds = True
+    effects.facts += (HELD, key, record)
     book.takers.append(key)
     due.fields.append(key)
     return [OK, record]
@@ -119,8 +118,7 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     if extra:
         members.append(extra)
     record: bytes = pack(members)
-    state.put(key, record)
-    state.fact(Event.HELD, key, record)
+    state.held(key, record)
     for line in granted:
         state.books[line[0]].takers.append(key)
     state.schedule(key, now_ms + hold_ms)

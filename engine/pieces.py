@@ -123,8 +123,7 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     reservation.lines = whole
     reservation.extra = {**(extra or {}), NONCE: nonce.hex(), PIECES: pieces}
     record = reservation.packed()
-    state.put(key, record)
-    state.fact(Event.HELD, key, record)
+    state.held(key, record)
     for line in own:
         state.books[line[0]].takers.append(key)
     state.schedule(key, reservation.expires_at_ms)

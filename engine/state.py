@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from engine.effects import Effects, Sealed, seal
+from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
 from engine.ids import backing_of
 from engine.limits import DUE_MS, SWEEP_MAX
@@ -89,8 +89,14 @@ class ShardState:
                 record = self.closing.get(field) or self.recalled.get(field)
         return record
 
+    def held(self, key: str, record: bytes) -> None:
+        """Store a new hold: its fact is also what the store writes."""
+        self.reservations[key] = record
+        self.effects.holds = True
+        self.effects.facts += (HELD, key, record)
+
     def put(self, field: str, record: bytes) -> None:
-        """Store an open record."""
+        """Store an open record that has changed."""
         records = self.effects.records
         if field not in records:
             records[field] = self.reservations.get(field)
@@ -253,6 +259,8 @@ class ShardState:
                 self.reservations.pop(field, None)
             else:
                 self.reservations[field] = before
+        for key in effects.new_holds():
+            self.reservations.pop(key, None)
         for field in effects.closed:
             self.just_closed.pop(field, None)
             self.closed.pop(hash(field), None)

@@ -268,7 +268,7 @@ def commit_of(
         list(guard), _flat(fields), list(forgotten), _flat(records), list(gone), _flat(closed),
         list(excused),
     ])  # fmt: skip
-    events = pack([1, NOW_MS, 0, [seq, changes]])
+    events = pack([1, NOW_MS, 0, [0, str(seq), changes]])
     return Sealed(
         seq=seq,
         hash_before=before,

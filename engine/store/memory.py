@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack
 
-from engine.effects import Sealed
+from engine.effects import HELD, Sealed
 from engine.errors import StoreRefused
 from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
 
@@ -87,6 +87,7 @@ class MemoryServer:
             written[backing] = result
         free.update(written)
         _write(shard.hashes["state"], fields, forgotten)
+        _write(shard.hashes["reservations"], _new_holds(sealed.events), [])
         _write(shard.hashes["reservations"], puts, gone)
         _write(shard.hashes[f"closed:{sealed.closed_bucket}"], closed, [])
         if sealed.drop_bucket is not None:
@@ -110,6 +111,13 @@ def _unpack(changes: bytes) -> Any:
         _named(closed),
         {name.decode() for name in excused},
     )
+
+
+def _new_holds(events: bytes) -> dict[str, bytes]:
+    """Records that only their facts carry."""
+    parts = iter(msgpack.unpackb(events, raw=True, strict_map_key=False)[3])
+    facts = zip(parts, parts, parts, strict=True)
+    return {subject.decode(): payload for event, subject, payload in facts if event == HELD}
 
 
 def _named(flat: list[bytes]) -> dict[str, bytes]:

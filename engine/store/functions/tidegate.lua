@@ -16,6 +16,8 @@
 
 local SLICE = 2000 -- values unpacked into one call: Lua's C stack bounds it
 
+local HELD = 1 -- the event of a new hold
+
 local function in_slices(values, write)
   for first = 1, #values, SLICE do
     write(unpack(values, first, math.min(first + SLICE - 1, #values)))
@@ -51,6 +53,18 @@ local function guarded(free, entries, excused)
   return written
 end
 
+-- New holds as field, record, ...: their events say all there is to say, so they come only there.
+local function new_holds(events)
+  local facts, holds, n = cmsgpack.unpack(events)[4], {}, 0
+  for i = 1, #facts, 3 do
+    if facts[i] == HELD then
+      holds[n + 1], holds[n + 2] = facts[i + 1], facts[i + 2]
+      n = n + 2
+    end
+  end
+  return holds
+end
+
 local function apply(keys, args, returning)
   local meta, free, state, reservations, closed, events =
     keys[1], keys[2], keys[3], keys[4], keys[5], keys[6]
@@ -64,7 +78,9 @@ local function apply(keys, args, returning)
   local changes = cmsgpack.unpack(args[8])
   local excused = {}
   for _, backing in ipairs(changes[7]) do excused[backing] = true end
+  local holds = new_holds(args[9])
   if returning then
+    if #holds > 0 then return redis.error_reply('OVERSELL ' .. holds[1]) end
     for i = 1, #changes[1], 4 do
       if changes[1][i + 1] > 0 then return redis.error_reply('OVERSELL ' .. changes[1][i]) end
     end
@@ -75,6 +91,7 @@ local function apply(keys, args, returning)
   in_slices(written, function(...) redis.call('HSET', free, ...) end)
   in_slices(changes[2], function(...) redis.call('HSET', state, ...) end)
   in_slices(changes[3], function(...) redis.call('HDEL', state, ...) end)
+  in_slices(holds, function(...) redis.call('HSET', reservations, ...) end)
   in_slices(changes[4], function(...) redis.call('HSET', reservations, ...) end)
   in_slices(changes[5], function(...) redis.call('HDEL', reservations, ...) end)
   in_slices(changes[6], function(...) redis.call('HSET', closed, ...) end)
@@ -91,6 +108,8 @@ end
   args  1 epoch  2 token  3 seq  4 hash_before  5 hash_after  6 now_ms  7 trim_below  8 changes  9 events
   changes (MessagePack): guard {backing, taken, added, removed, ...}, state puts, state dels,
                          reservation puts, reservation dels, closed puts, backings with a shortfall record
+  events (MessagePack): {format, at_ms, network version, facts {event, subject, payload, ...}};
+                         the records of new holds are written from here, before the puts
   reply OK (now, or this very commit before), or FENCED <epoch> | SEQ <seq> | NOSHARD | OVERSELL <backing>
   cost  O(changes)
 ]]
