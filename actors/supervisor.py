@@ -83,7 +83,8 @@ class Supervisor:
         self._spawn = spawn
         self._wanted = hosts
         self._hosts: dict[str, Host] = {}
-        self._heard: dict[str, float] = {}
+        #: When the oldest question to each host was asked that has no answer yet.
+        self._unanswered: dict[str, float] = {}
         self._names = 0
         #: A supervisor that started later than this one has a greater term.
         self._term = time.time_ns() // 1_000_000
@@ -142,19 +143,30 @@ class Supervisor:
         host = self._spawn(name)
         await host.started()
         self._hosts[name] = host
-        self._heard[name] = time.monotonic()
         addresses = {**self.map.addresses, name: host.address}
         self.map = ShardMap(self.map.version + 1, self.map.owners, addresses)
         self._tell_all()
         return name
 
     async def _watch(self) -> None:
+        """Ask every host; who has been silent for too long is replaced.
+
+        When this process itself was kept waiting, the machine was busy, not the hosts: then the
+        clock of everybody's silence starts anew.
+        """
+        before = time.monotonic()
         while True:
             await asyncio.sleep(HEALTH_EVERY_MS / 1000)
+            now = time.monotonic()
+            if now - before > 2 * HEALTH_EVERY_MS / 1000:
+                self._unanswered.clear()
+            before = now
             for name, host in list(self._hosts.items()):
-                self._background(self._ask(name, host))
-                if time.monotonic() - self._heard[name] > HEALTH_SILENCE_MS / 1000:
-                    await self._replace(name, "silent")
+                asked = self._unanswered.setdefault(name, now)
+                if now - asked > HEALTH_SILENCE_MS / 1000:
+                    self._background(self._replace(name, "silent"))
+                else:
+                    self._background(self._ask(name, host))
 
     async def _ask(self, name: str, host: Host) -> None:
         try:
@@ -165,8 +177,8 @@ class Supervisor:
         except HostLost:
             await self._replace(name, "ended")
             return
+        self._unanswered.pop(name, None)
         if name in self._hosts:
-            self._heard[name] = time.monotonic()
             served = {shard["shard"] for shard in health["shards"]} | set(health["recovering"])
             for shard, owner in enumerate(self.map.owners):
                 lost = owner == name and shard not in served and not health["settling"]
@@ -175,9 +187,10 @@ class Supervisor:
 
     async def _replace(self, name: str, reason: str) -> None:
         """Assign a lost host's shards to others first; end it and start another one then."""
-        host = self._hosts.pop(name, None)
-        if host is None or self._state != "serving":
+        if self._state != "serving" or name not in self._hosts:
             return
+        host = self._hosts.pop(name)
+        self._unanswered.pop(name, None)
         log.warning("replacing a host", host=name, reason=reason)
         orphans = [shard for shard, owner in enumerate(self.map.owners) if owner == name]
         addresses = {n: a for n, a in self.map.addresses.items() if n != name}
