@@ -21,6 +21,8 @@ _ENVIRONMENT: Final = {
     "RAY_event_stats": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Its default of 15 would let any other process of the machine go before the owners.
+    "RAY_worker_niceness": "0",
 }
 #: Where hosts' names are looked up.
 NAMESPACE: Final = "tidegate"
