@@ -3,36 +3,27 @@
 A request is looked at when its head is complete. Hot routes stay here and are answered by
 callbacks, without a task or an ASGI message; everything else goes to the parent class and so to
 the ASGI application, on the same port and even on the same pipelined connection.
-
-Order on a connection: answers leave in the order of the requests. Hot requests are begun as they
-arrive; a cold one, or a hot one that needs a task of its own (``alone``), is a barrier: what
-follows it is begun when it has been answered, because a POST may not overtake a POST.
 """
 
 from __future__ import annotations
 
 import re
 import urllib.parse
-from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httptools
-import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.hot_request import HotRequest, Route, too_large
-from gateway.problems import Problem, Refused, problem
+from gateway.hot_turns import PIPELINE_MAX, ColdRequest, Turns
+from gateway.problems import Problem, problem
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from gateway.metrics import Metrics
 
-log = structlog.get_logger()
-
-#: Requests of one connection that wait for their answers before reading stops.
-PIPELINE_MAX: Final = 64
 #: Bytes before the end of a head. A thousand-byte cookie does no harm, a megabyte does.
 HEAD_BYTES_MAX: Final = 64 * 1024
 #: Bytes of a refused body that are read and thrown away so that the answer can be read.
@@ -47,7 +38,6 @@ ARRIVAL_S_MAX: Final = 60
 
 #: The label in the metrics of what is no HTTP request; it is refused before it is begun.
 _MALFORMED: Final = Route("malformed", lambda _request: None, 0)
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENCODED_SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
 
 
@@ -60,38 +50,18 @@ class Routes(Protocol):
         """(route, id in the path or "", query) of a hot route, else None."""
 
 
-class ColdRequest:
-    """A request that the ASGI application answers, in its turn."""
-
-    __slots__ = ("app", "begun", "cycle", "expects")
-
-    def __init__(self, cycle: RequestResponseCycle, app: ASGI3Application, expects: bool) -> None:
-        self.cycle = cycle
-        self.app = app
-        self.expects = expects  # The client waits for 100 Continue before it sends its body.
-        self.begun = False
-
-
-class HotDoor(HttpToolsProtocol):
+class HotDoor(Turns):
     """One connection. ``routes`` is set by ``door_to``."""
 
     routes: Routes
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.waiting: deque[HotRequest | ColdRequest] = deque()  # Unanswered, in order.
-        self.current: HotRequest | ColdRequest | None = None  # Its body is being read.
-        self.barrier: HotRequest | ColdRequest | None = None
-        self.deaf = False  # The last request of this connection has been read.
-        self.stopping = False
-        self.gone = False
-        self.advancing = False
-        self.head_bytes = 0  # Read since the head began; 0 between messages.
-        self.in_head = False
+        self.head_bytes = 0  # Read since the head began.
         self.discarded_bytes = 0
         self.quiet_s = 0  # Seconds without a byte.
         self.arriving_s = 0  # Seconds since the request that is arriving began.
-        self.read_at = 0.0
+        self.read_at = 0.0  # perf_counter() of the last bytes.
 
     # Reading
 
@@ -114,14 +84,35 @@ class HotDoor(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # Nobody here speaks another protocol: go on as if it had not been offered.
-                data = data[upgrade.args[0] :]
-                if data and not self.deaf:
+                if self.parser.get_method() != b"CONNECT":
+                    data = self._without_offer() + data[upgrade.args[0] :]
                     continue
+                self._refuse_all(problem("bad-request", "no tunnels here"))
             except httptools.HttpParserError:
                 if not self.gone:
                     self._refuse_all(problem("bad-request", "not an HTTP/1.1 request"))
             return
+
+    def _without_offer(self) -> bytes:
+        """The head just read, without its offer of another protocol (RFC 9110, 7.8: ignore it).
+
+        The parser takes all that follows such a head for the other protocol, a body too; so the
+        request is read once more, by a new parser, as if nothing had been offered.
+        """
+        first = b"%b %b HTTP/%b" % (
+            self.parser.get_method(), self.url, self.parser.get_http_version().encode(),
+        )  # fmt: skip
+        lines = [first]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                kept = [token for token in tokens if token.lower() in (b"close", b"keep-alive")]
+                lines.append(b"connection: " + b", ".join(kept))
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As at the start.
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         """A request begins: its scope is made later, and only if it is a cold one."""
@@ -141,7 +132,7 @@ class HotDoor(HttpToolsProtocol):
         """Decide who answers."""
         self.in_head = False
         self.head_bytes = 0
-        if self.deaf:
+        if self.deaf or self.parser.should_upgrade():
             self.current = None
             return
         found = self.routes.find(self.parser.get_method(), self.url)
@@ -180,16 +171,7 @@ class HotDoor(HttpToolsProtocol):
         if headers.get(b"content-length") == b"0":
             return
         request.wants_continue = True
-        self._continue_if_next()
-
-    def _continue_if_next(self) -> None:
-        """Invite the body of the request whose turn it is; earlier answers must go first."""
-        if not self.waiting:
-            return
-        head = self.waiting[0]
-        if isinstance(head, HotRequest) and head.wants_continue and not head.complete:
-            head.wants_continue = False
-            self.transport.write(_CONTINUE)
+        self.continue_if_next()
 
     def _too_large(self, request: HotRequest) -> None:
         request.discards = True
@@ -225,7 +207,7 @@ class HotDoor(HttpToolsProtocol):
         self.waiting.append(request)
         if self.barrier is None:
             self.barrier = request
-        self._advance()
+        self.advance()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -266,117 +248,12 @@ class HotDoor(HttpToolsProtocol):
         elif request is not None and not request.discards:
             request.complete = True
             if self.barrier is None:
-                self._begin(request)
+                self.begin(request)
         elif request is not None:
             request.complete = True
             if self.gone:
                 self.transport.close()
-            self._advance()
-
-    # Answering
-
-    def _begin(self, request: HotRequest) -> None:
-        request.begun = True
-        try:
-            request.deadline_at = self.loop.time() + request.deadline_after_s()
-            request.route.handler(request)
-        except Refused as refused:
-            request.refuse(refused.problem)
-        except Exception:
-            log.exception("a route failed", route=request.route.name)
-            request.refuse(problem("internal", "a defect; the log has more"))
-        if request.alone and request.bytes_out is None:
-            self.barrier = request
-
-    def answered(self, request: HotRequest) -> None:
-        """Send what is ready, in order."""
-        if self.gone:
-            return
-        waiting = self.waiting
-        data = request.bytes_out
-        assert data is not None
-        if len(waiting) == 1 and request.complete and not self.advancing and request.keep_alive:
-            waiting.clear()
-            self.barrier = None
-            self.transport.write(data)
-            if self.flow.read_paused and not self.flow.write_paused:
-                self.flow.resume_reading()
-            if self.stopping and self.current is None:
-                self._close()
-            return
-        self._advance()
-
-    def _advance(self) -> None:
-        """Send ready answers, then begin what they held back, until neither is left to do."""
-        if self.advancing:
-            return
-        self.advancing = True
-        try:
-            while not self.gone and (self._send_ready() or self._begin_held()):
-                pass
-        finally:
-            self.advancing = False
-        if self.gone:
-            return
-        self._continue_if_next()
-        if len(self.waiting) < PIPELINE_MAX // 2 and not self.flow.write_paused:
-            self.flow.resume_reading()
-        if self.stopping and not self.waiting and self.current is None:
-            self._close()
-
-    def _send_ready(self) -> bool:
-        """Whether an answer was sent; answers that follow each other go out in one piece."""
-        out: list[bytes] = []
-        last = False
-        while self.waiting and not last:
-            head = self.waiting[0]
-            if isinstance(head, ColdRequest) or head.bytes_out is None:
-                break
-            self.waiting.popleft()
-            out.append(head.bytes_out)
-            if self.barrier is head:
-                self.barrier = None
-            last = not head.keep_alive
-        if out:
-            self.transport.write(b"".join(out))
-        if last:
-            self._close()
-        return bool(out)
-
-    def _begin_held(self) -> bool:
-        """Begin the cold request at the head, or hot ones up to a barrier; whether hot ones."""
-        begun = False
-        for request in list(self.waiting):
-            if isinstance(request, ColdRequest):
-                self.barrier = self.barrier or request
-                if request is self.waiting[0] and not request.begun:
-                    request.begun = True
-                    super()._start_asgi_task(request.cycle, request.app)
-                break
-            if not request.begun and self.barrier is None and request.complete:
-                self._begin(request)
-                begun = True
-            if self.barrier is not None or not request.begun:
-                break
-        return begun
-
-    def on_response_complete(self) -> None:
-        """The ASGI application has answered: the next may be sent."""
-        self.server_state.total_requests += 1
-        if not self.waiting:
-            return
-        request = self.waiting.popleft()
-        if self.barrier is request:
-            self.barrier = None
-        if self.transport.is_closing():
-            self.gone = True
-            return
-        assert isinstance(request, ColdRequest)
-        if request.expects and request.cycle.more_body:
-            self._close()  # Its body may never come: where would the next request begin?
-            return
-        self.flow.resume_reading()
-        self._advance()
+            self.advance()
 
     def _refuse_all(self, refusal: Problem) -> None:
         """Answer what is no request after all that came before it, and close."""
@@ -395,41 +272,6 @@ class HotDoor(HttpToolsProtocol):
         self.waiting.append(request)
         request.refuse(refusal)
 
-    # Closing
-
-    def _close(self) -> None:
-        self.gone = True
-        self.deaf = True
-        if isinstance(self.current, HotRequest) and self.current.discards:
-            # Closing while a body still comes in would reset the connection, and the client
-            # would never read why it was refused.
-            self.transport.write_eof()
-        else:
-            self.transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other side has gone; what is being decided goes on without it."""
-        self.gone = True
-        for request in self.waiting:
-            if isinstance(request, ColdRequest):
-                request.cycle.disconnected = True
-                request.cycle.message_event.set()
-        self.waiting.clear()
-        self.current = None
-        super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        """The server stops: finish what is in flight, then close."""
-        self.stopping = True
-        if self.waiting:
-            last = self.waiting[-1]
-            if isinstance(last, HotRequest):
-                last.keep_alive = False
-            else:
-                last.cycle.keep_alive = False
-        elif not self.in_head:
-            self._close()
-
     def tick(self) -> None:
         """Once a second: close what is idle or arrives too slowly."""
         self.quiet_s += 1
@@ -441,18 +283,7 @@ class HotDoor(HttpToolsProtocol):
             if self.quiet_s > STALLED_S_MAX or self.arriving_s > ARRIVAL_S_MAX:
                 self.transport.abort()
         elif not self.waiting and self.quiet_s > IDLE_S_MAX:
-            self._close()
-
-    def pause_writing(self) -> None:
-        """The other side does not read: stop reading, too."""
-        super().pause_writing()
-        self.flow.pause_reading()
-
-    def resume_writing(self) -> None:
-        """The other side reads again."""
-        super().resume_writing()
-        if len(self.waiting) < PIPELINE_MAX:
-            self.flow.resume_reading()
+            self.close()
 
 
 def _join_repeated(headers: dict[bytes, bytes], pairs: list[tuple[bytes, bytes]]) -> None:
