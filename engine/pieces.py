@@ -46,8 +46,10 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
         if ends is None or piece.digest != ends:
             return [Outcome.IN_PROGRESS]
         _end_piece(state, field, piece, now_ms)
-    elif (shipped := state.known(field)) is not None and Reservation(shipped).digest == nonce:
-        return [OK, shipped]  # A late double: what it took has left long ago.
+    elif (shipped := state.known(field)) is not None:
+        if Reservation(shipped).digest == nonce:
+            return [OK, shipped]  # A late double: what it took has left long ago.
+        state.reopen(field)
     refused = holds.refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
@@ -95,6 +97,9 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Decide about a reservation over several shards; see ``commands.seal``."""
     _, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry = command
     known = state.known(key)
+    if known is not None and Reservation(known).extra.get(NONCE) == nonce.hex():
+        # This very seal, sent again because its answer was lost: its pieces are in use.
+        return [OK, holds.as_read(known, now_ms)]
     if known is not None and not late:
         return holds.repeat(known, key, digest, now_ms)
     if late:

@@ -114,6 +114,8 @@ class ShardState:
 
     def reopen(self, field: str) -> None:
         """An ended record is about to live again: what is known of its end can be brought back."""
+        if field in self.effects.closed:
+            return  # It ended in this very batch: before that it was open.
         hour, record = self.closed.get(hash(field)), self.just_closed.get(field)
 
         def restore() -> None:
