@@ -17,7 +17,7 @@ from gateway.hot_request import HotRequest, no_query
 from gateway.intake import Finished, Intake
 from gateway.problems import Refused, invalid, of_reply
 from gateway.reading import Reader, checked_key
-from gateway.requests import reservation_ids_valid, reserve_request
+from gateway.requests import reservation_ids_valid, reserve_request, shard_or_home
 from gateway.schema import IdsBody, ReservationsBody
 
 _READ_RESERVATIONS: Final = Reader(ReservationsBody)
@@ -90,7 +90,7 @@ class _Reserving:
         self._deadline_at = request.deadline_at
         self._asked = asked
         self._batch = Batch(request, len(asked))
-        self._followers = _followers(asked)
+        self._followers = _followers(asked, intake.client.shards)
         self._ready: deque[int] = deque()
         self._at_work = False
 
@@ -136,14 +136,19 @@ def _key(key: str | None, number: int) -> str:
     return checked_key(key, path)
 
 
-def _followers(asked: list[Reserve]) -> dict[int, int]:
-    """The next of the same key, by number: begun when the one before it has been answered."""
+def _followers(asked: list[Reserve], shards: int) -> dict[int, int]:
+    """The next of the same key, by number, where it must wait for the answer of the one before.
+
+    Where both lie on one and the same shard it need not: their owner decides in order.
+    """
     last: dict[str, int] = {}
     followers: dict[int, int] = {}
     for number, element in enumerate(asked):
         before = last.get(element.key)
         if before is not None:
-            followers[before] = number
+            places = shard_or_home(asked[before], shards), shard_or_home(element, shards)
+            if places[0] != places[1] or not places[0][0]:
+                followers[before] = number
         last[element.key] = number
     return followers
 
