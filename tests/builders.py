@@ -94,7 +94,7 @@ def founding(stock: Stock, nodes: Mapping[str, dict[str, Any]] | None = None) ->
     rows = [(sku, node, units) for sku, by_node in stock.items() for node, units in by_node.items()]
     made = [commands.take_network(0, 1, {**places, **(nodes or {})})]
     made += [commands.define_sku(sku, [sku, 0, None]) for sku in stock]
-    return [*made, adjust(*rows)] if rows else made
+    return [*made, adjust(*rows, reference="founding")] if rows else made
 
 
 # Ledgers
