@@ -92,7 +92,7 @@ SOLD_OUT: Final = Scenario(
     play=doors.play_sold_out,
     demand=ONE_SKU,
     connections=(64,),
-    headline="64 connections",
+    headline="64 connections, sold out",
     targets=(Target(figure="times_accepted", words="× the rate of accepted ones", at_least=1.2),),
 )
 

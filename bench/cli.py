@@ -6,6 +6,7 @@ usage · 3 cannot start what it needs. 1 to 3 end with a line on standard error 
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,6 +39,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; → the exit code."""
+    # Ended like by Ctrl-C: the servers that were started are ended first.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         options = _parser().parse_args(arguments)
         if options.scenario == "compare":

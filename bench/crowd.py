@@ -40,9 +40,13 @@ class Crowd:
         self.stock = dict.fromkeys(demand.skus(), PLENTY)
         self.told = Told()
 
+    async def opened(self) -> "Crowd":
+        """Stock is there, nobody has come yet."""
+        await fill(self._address, self.stock)
+        return self
+
     async def come(self, count: int) -> float:
         """Make ``count`` reservations through the batch door. → reservations a second."""
-        await fill(self._address, self.stock)
         began = perf_counter()
         for first in range(0, count, _BATCH * _PORTION):
             self._options.say(f"{first:,} of {count:,} open reservations")
@@ -106,8 +110,8 @@ async def play_memory(scenario: Scenario, options: Options) -> Run:
     """What an open one-line reservation weighs in the store and in its owner."""
     run = Run()
     with Product(options.setup) as product:
-        crowd = Crowd(product, scenario.demand, options)
-        await crowd.come(1)
+        crowd = await Crowd(product, scenario.demand, options).opened()
+        await crowd.back(perf_counter())  # The first commit of each shard is behind it.
         store, owners = tree.store(product.pid), tree.hosts(product.pid)
         before = tree.resident_bytes(owners), tree.resident_bytes([store] if store else [])
         run.figures["rate_filling_per_s"] = await crowd.come(options.count)
@@ -132,7 +136,7 @@ async def play_recovery(scenario: Scenario, options: Options) -> Run:
     data = tempfile.mkdtemp(prefix="bench-tidegate-")
     try:
         with Product(options.setup, data) as product:
-            crowd = Crowd(product, scenario.demand, options)
+            crowd = await Crowd(product, scenario.demand, options).opened()
             run.figures["rate_filling_per_s"] = await crowd.come(options.count)
             victims = tree.hosts(product.pid)
             options.say("killing one host")
@@ -178,7 +182,7 @@ async def _kill(pids: Sequence[int], crowd: Crowd, run: Run, what: str) -> float
 async def _replaced(pid: int, count: int) -> None:
     """Wait until there are as many hosts as before, and the moves to the new one are over."""
     deadline = perf_counter() + 30
-    while len(tree.hosts(pid)) < count and perf_counter() < deadline:
+    while len(tree.hosts(pid)) < count and perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     await asyncio.sleep(3)
 

@@ -1,5 +1,6 @@
 """The product as its users get it: ``tidegate up`` as a child, stocked over HTTP."""
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -15,6 +16,9 @@ from bench.processes import CannotStart, Child, module
 
 #: The one place that stock lies at, unless a scenario brings its own network.
 NODE: Final = "main"
+#: How often, and after what pause, a request is repeated that a busy product has put off.
+_TRIES: Final = 50
+_PAUSE_S: Final = 0.2
 #: Rows of one adjustment request.
 _ROWS_MAX: Final = 10_000
 
@@ -97,8 +101,19 @@ async def adjust(address: Address, name: str, rows: Sequence[tuple[str, str, int
 
 
 async def expect(address: Address, requests: Sequence[bytes], connections: int = 32) -> list[Any]:
-    """Send them all; the decoded bodies. Raises ``CannotStart`` at the first that is no 2xx."""
+    """Send them all; the decoded bodies. What a busy product puts off is sent again.
+
+    Raises ``CannotStart`` at the first answer that is no 2xx in the end.
+    """
     answers = await ask(address, requests, connections)
+    for _ in range(_TRIES):
+        busy = [at for at, (status, _) in enumerate(answers) if status in (429, 503)]
+        if not busy:
+            break
+        await asyncio.sleep(_PAUSE_S)
+        again = await ask(address, [requests[at] for at in busy], connections)
+        for at, answer in zip(busy, again, strict=True):
+            answers[at] = answer
     for sent, (status, body) in zip(requests, answers, strict=True):
         if not 200 <= status < 300:
             line = sent.split(b"\r\n", 1)[0].decode()

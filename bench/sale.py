@@ -48,9 +48,9 @@ class Sale:
         """Orders whose keys no other step uses."""
         return Orders(f"r{len(self._run.measures):03d}", self._baskets)
 
-    async def closed(self, connections: int) -> Measure:
-        """One closed loop."""
-        name = f"{connections} connection{'s' if connections > 1 else ''}"
+    async def closed(self, connections: int, what: str = "") -> Measure:
+        """One closed loop; ``what`` tells it from others of as many connections."""
+        name = f"{connections} connection{'s' if connections > 1 else ''}{what and ', ' + what}"
         self._options.say(name)
         step = Closed(
             name=name,
@@ -61,7 +61,7 @@ class Sale:
         orders = self.orders()
         measure, tally = await closed(self._product.address, step, orders.request)
         self.told.note(orders, tally)
-        self._keep(measure, str(connections))
+        self._keep(measure, what.replace(" ", "_") or str(connections))
         return measure
 
     async def open(self) -> Measure:
