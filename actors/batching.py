@@ -156,8 +156,11 @@ class HostQueue:
         self._flush()
 
     def line_lost(self) -> None:
-        """The host has gone; what waits is routed anew. Batches on their way are told by theirs."""
+        """The line broke; what waits is routed anew. Batches on their way are told by theirs."""
         self.line = None
+        self._route_anew()
+
+    def _route_anew(self) -> None:
         waiting = [*self._first, *self._then]
         self._first.clear()
         self._then.clear()
@@ -183,8 +186,8 @@ class HostQueue:
         self._earliest = earliest
 
     def close(self) -> None:
-        """End the line."""
+        """End the line; what waits is routed anew."""
         self.closed = True
         if self.line is not None:
             self.line.close()
-            self.line_lost()
+        self.line_lost()

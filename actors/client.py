@@ -113,9 +113,16 @@ class Client:
             self._route(entry)
 
     async def _open(self, queue: HostQueue, address: str) -> None:
-        while queue.name in self._queues and not queue.closed:
+        """Open a host's line, and again when it breaks while the host is still on the map."""
+
+        def lost() -> None:
+            queue.line_lost()
+            if not queue.closed:
+                self._background(self._open(queue, address))
+
+        while not queue.closed:
             try:
-                queue.attach(await self._open_line(queue.name, address, queue.line_lost))
+                queue.attach(await self._open_line(queue.name, address, lost))
             except LineLost as error:
                 log.debug("cannot reach a host yet", host=queue.name, reason=str(error))
                 await asyncio.sleep(_RECONNECT_S)

@@ -47,6 +47,7 @@ class HostCore:
         self._renew = renew
         self._term = 0
         self._settling: asyncio.Task[None] | None = None
+        self._lost_again = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # Frames
@@ -152,25 +153,31 @@ class HostCore:
 
     def settle(self) -> None:
         """A commit's answer is missing: new connection, new rights, compare histories."""
+        for owner in self.owners.values():
+            owner.suspended = True
+        self._lost_again = True
         if self._settling is None or self._settling.done():
             self._settling = self.start(self._settle())
 
     async def _settle(self) -> None:
         log.warning("the store was lost or has another history: settling", host=self.name)
-        while True:
+        while self._lost_again:
+            self._lost_again = False
+            asked = list(self.owners)
             try:
                 await self.store.reconnect()
                 await self.store.clock_ms()
-                rights = await self._renew(self.name, list(self.owners))
+                rights = await self._renew(self.name, asked)
                 await asyncio.gather(*(self._resume(right) for right in rights))
             except (StoreLost, StoreRefused) as error:
                 log.warning("the store is not back yet", host=self.name, reason=str(error))
+                self._lost_again = True
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
                 continue
             renewed = {right.shard for right in rights}
-            for shard in [shard for shard in self.owners if shard not in renewed]:
-                self.owners[shard].step_down()
-            return
+            for shard in asked:
+                if shard not in renewed and shard in self.owners:
+                    self.owners[shard].step_down()
 
     async def _resume(self, right: Right) -> None:
         owner = self.owners.get(right.shard)

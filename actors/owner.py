@@ -116,7 +116,8 @@ class ShardOwner:
         self.right = right
         self.phase = Phase.RECOVERING
         self.telemetry = Telemetry()
-        self.paused = False
+        self.paused = False  # An audit looks at the books.
+        self.suspended = False  # The store was lost: nothing is decided or sent until ``resume``.
         self._store = store
         self._on_lost = on_lost
         self._on_gone = on_gone
@@ -170,6 +171,7 @@ class ShardOwner:
             and len(self._batches) < 2
             and not self._recalling
             and not self.paused
+            and not self.suspended
         ):
             jobs: list[Job] = []
             room = COMMIT_COMMANDS_MAX
@@ -255,17 +257,20 @@ class ShardOwner:
     # Commits out
 
     def _send(self, batch: Batch) -> None:
+        if self.suspended:
+            return  # ``resume`` sends what is left.
         batch.sent += 1
         batch.sent_at = time.monotonic()
         if batch.sealed is None:
             future = self._store.check(self.right, self.accepted_seq, self.accepted_head)
         else:
             future = self._store.commit(self.right, batch.sealed)
-        future.add_done_callback(partial(self._answered, batch))
+        future.add_done_callback(partial(self._answered, batch, batch.sent))
 
-    def _answered(self, batch: Batch, future: "Future[None]") -> None:
-        if not self._batches or self._batches[0] is not batch or self.phase is Phase.GONE:
-            return  # Settled on another way already.
+    def _answered(self, batch: Batch, sending: int, future: "Future[None]") -> None:
+        current = bool(self._batches) and self._batches[0] is batch and batch.sent == sending
+        if not current or self.suspended or self.phase is Phase.GONE:
+            return  # Settled in another way, or about to be.
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
             self._accept(batch)
@@ -414,6 +419,7 @@ class ShardOwner:
             assert batch.sealed is not None
             self._remember(batch.sealed)
             batch.answer()
+        self.suspended = False
         self._go_on()
 
 
