@@ -15,7 +15,7 @@ _INSTANT: Final = re.compile(
 
 @lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
 
 
 @lru_cache(maxsize=4096)  # All holds of a batch end at the same millisecond.

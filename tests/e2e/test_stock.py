@@ -33,7 +33,8 @@ def test_a_node_has_its_defaults_and_is_replaced_whole(http: httpx.Client, fresh
             "longitude": -1.55, "channels": ["live"], "handling_hours": 4.5,
             "capacity_per_hour": 30, "priority": 10}  # fmt: skip
     assert http.put(f"/v1/nodes/{node}", json=full).json() == {"node": node, **full}
-    bare = {"node": node, "kind": "store", "name": node, "zone": None, "latitude": None,
+    bare: dict[str, Any] = {
+            "node": node, "kind": "store", "name": node, "zone": None, "latitude": None,
             "longitude": None, "channels": [], "handling_hours": 0, "capacity_per_hour": None,
             "priority": 100}  # fmt: skip
     assert http.put(f"/v1/nodes/{node}", json={"kind": "store"}).json() == bare
@@ -158,10 +159,11 @@ def test_availability_names_all_unknown_skus_and_keeps_the_order_asked(
     http: httpx.Client, stocked: Stocked
 ) -> None:
     skus = [stocked(n1=number) for number in (1, 2, 3, 4, 5)]
-    params = [("sku", sku) for sku in [*reversed(skus), skus[0]]]
+    params: list[tuple[str, Any]] = [("sku", sku) for sku in [*reversed(skus), skus[0]]]
     items = http.get("/v1/availability", params=params).json()["items"]
     assert [item["atp"] for item in items] == [5, 4, 3, 2, 1, 1]
-    answer = http.get("/v1/availability", params=[*params, ("sku", "zz"), ("sku", "aa")])
+    params += [("sku", "zz"), ("sku", "aa")]
+    answer = http.get("/v1/availability", params=params)
     assert (answer.status_code, answer.json()["skus"]) == (404, ["aa", "zz"])
     answer = http.get("/v1/availability", params={"sku": skus[0], "pool": "north"})
     assert (answer.status_code, answer.json()["id"]) == (404, "north")

@@ -21,6 +21,10 @@ def line(**more: Any) -> dict[str, Any]:
     return {"id": "k", "lines": [LINE, {**LINE, **more}]}
 
 
+NO_QUANTITIES: list[Any] = ["2", 2.0, True, None, 0, -1, 1_000_001, 2**63, [], {}, 1.5]
+NO_SKUS: list[Any] = ["", " A", "A ", "{a}", "a|b", "-a", ".a", "ä", "a\n", "x" * 65, 1, None, []]
+NO_NODES: list[Any] = ["", "a/b", 1, True, {}]
+NO_KEYS: list[Any] = ["", "x" * 61, '"k"', "a b", 1, ["k"]]
 BATCH, ONE, FULFIL = "/v1/reservations:batch", "/v1/reservations", "/v1/reservations/000.k/fulfil"
 ADJUST, EXTEND = "/v1/stock/adjustments", "/v1/reservations/000.k/extend"
 ROW = {"sku": "A", "node": "n", "delta": 1}
@@ -43,11 +47,11 @@ def adjustment(*rows: Any, **more: Any) -> dict[str, Any]:
         (ONE, {"id": "k", "lines": [{"sku": "A"}]}, "lines[0].quantity"),
         (ONE, {"id": "k", "lines": [{"quantity": 1}]}, "lines[0].sku"),
         *((ONE, line(quantity=bad), "lines[1].quantity")
-          for bad in ("2", 2.0, True, None, 0, -1, 1_000_001, 2**63, [], {}, 1.5)),
+          for bad in NO_QUANTITIES),
         *((ONE, line(sku=bad), "lines[1].sku")
-          for bad in ("", " A", "A ", "{a}", "a|b", "-a", ".a", "ä", "a\n", "x" * 65, 1, None, [])),
-        *((ONE, line(node=bad), "lines[1].node") for bad in ("", "a/b", 1, True, {})),
-        *((ONE, reservation(id=bad), "id") for bad in ("", "x" * 61, '"k"', "a b", 1, ["k"])),
+          for bad in NO_SKUS),
+        *((ONE, line(node=bad), "lines[1].node") for bad in NO_NODES),
+        *((ONE, reservation(id=bad), "id") for bad in NO_KEYS),
         *((ONE, reservation(channel=bad), "channel") for bad in ("", "a b", 1)),
         (ONE, reservation(campaign="!"), "campaign"), (ONE, reservation(customer=""), "customer"),
         (ONE, reservation(destination={}), "destination.zone"),
@@ -161,7 +165,7 @@ def test_of_a_member_given_twice_the_last_counts(
 
 @pytest.mark.parametrize("key", ["", '"quoted"', "two words", "x" * 61, "a,b", "ä"])
 def test_a_key_in_the_header_is_checked(http: httpx.Client, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
+    headers = [(b"Idempotency-Key", key.encode("latin-1"))]
     answer = http.post(ONE, json={"lines": [LINE]}, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (422, "header.Idempotency-Key")
 

@@ -1,0 +1,94 @@
+"""The API description against what is really read and answered."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.outcome import Outcome
+from engine.record import pack
+from gateway import schema
+from gateway.answers import reservation, reservation_json, sold_out_json, to_json
+from gateway.app import _HANDLERS
+from gateway.contract import OPERATIONS, Operation
+from gateway.openapi import document
+from gateway.problems import KINDS, of_reply
+
+HOT = {
+    ("POST", "/v1/reservations"), ("POST", "/v1/reservations:batch"),
+    ("POST", "/v1/reservations:confirm"), ("POST", "/v1/reservations:release"),
+    ("POST", "/v1/reservations/{id}/confirm"), ("POST", "/v1/reservations/{id}/release"),
+    ("POST", "/v1/reservations/{id}/fulfil"), ("GET", "/v1/availability"),
+}  # fmt: skip
+
+
+def name(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
+def test_every_route_is_described_and_every_description_has_a_route() -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in document()["paths"].items()
+        for method in methods
+    }
+    assert described == HOT | _HANDLERS.keys()
+    assert {(op.method, op.path) for op in OPERATIONS if op.hot} == HOT
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name)
+def test_every_answer_has_an_example_that_fits_its_schema(operation: Operation) -> None:
+    for answer in operation.answers.values():
+        msgspec.convert(answer.example, answer.kind, strict=True)
+        fields = {field.name for field in msgspec.structs.fields(answer.kind)}
+        assert answer.example.keys() == fields
+    if operation.body is not None:
+        msgspec.convert(operation.body_example, operation.body, strict=True)
+    described = document()["paths"][operation.path][operation.method.lower()]
+    for status, response in described["responses"].items():
+        for media, content in response["content"].items():
+            assert media == "application/msgpack" or content.keys() & {"example", "examples"}
+        assert int(status) in operation.answers or "application/problem+json" in response["content"]
+
+
+def bodies() -> list[type[msgspec.Struct]]:
+    kinds = [each for each in vars(schema).values() if isinstance(each, type)]
+    return [each for each in kinds if issubclass(each, schema.Body) and each is not schema.Body]
+
+
+@pytest.mark.parametrize("kind", bodies())
+def test_every_body_is_described_member_by_member(kind: type[msgspec.Struct]) -> None:
+    described = document()["components"]["schemas"][kind.__name__]
+    fields = msgspec.structs.fields(kind)
+    assert described["properties"].keys() == {field.encode_name for field in fields}
+    assert set(described["required"]) == {field.name for field in fields if field.required}
+    assert described["additionalProperties"] is False
+
+
+def test_every_problem_of_the_table_is_described_somewhere_or_needs_no_route() -> None:
+    used = {problem for operation in OPERATIONS for problem in operation.problems}
+    later = {"unknown-supply", "unknown-wave", "unknown-zone"}
+    anywhere = {"internal", "bad-request", "headers-too-large", "unknown-route",
+                "method-not-allowed", "negative-stock", "out-of-range"}  # fmt: skip
+    assert used | later | anywhere == set(KINDS)
+
+
+RECORDS: list[list[Any]] = [
+    [0, 1_796_000_000_000, b"d" * 16, [["A", None, 2, "n", 2]]],
+    [17, 1_796_000_000_123, b"\xff" * 16, [["A", "n", 2, "n", 2]]],
+    [16, 1_796_000_000_999, b"d" * 16, [["A", None, 5, "n", 2, "m", 3], ["B", "n", 1]]],
+    [35, 0, b"d" * 16, [["A", None, 5]], {"p": True}],
+]
+
+
+@pytest.mark.parametrize("members", RECORDS)
+def test_an_answer_laid_out_by_hand_is_the_answer(members: list[Any]) -> None:
+    told = msgspec.json.decode(reservation_json("03f.k-1", pack(members)))
+    assert told == reservation("03f.k-1", pack(members))
+    assert list(told) == list(reservation("03f.k-1", pack(members)))
+
+
+@pytest.mark.parametrize("row", [["A", None, 1, 0], ["A", "n", 7, 0]])
+def test_sold_out_laid_out_by_hand_is_the_problem(row: list[Any]) -> None:
+    expected = to_json(of_reply([Outcome.SHORT, [row], True], "k").document())
+    assert sold_out_json(row).encode() == expected
