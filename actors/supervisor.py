@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import msgpack
 import structlog
 
-from actors.lane import LaneServer, Respond
+from actors.lane import LaneLine, LaneServer, Respond, connect
 from actors.shard_map import ShardMap
 from engine.errors import StoreLost, StoreRefused, TidegateError
 from engine.limits import HEALTH_EVERY_MS, HEALTH_SILENCE_MS
@@ -83,6 +83,7 @@ class Supervisor:
         self._spawn = spawn
         self._wanted = hosts
         self._hosts: dict[str, Host] = {}
+        self._lines: dict[str, LaneLine] = {}
         #: When the oldest question to each host was asked that has no answer yet.
         self._unanswered: dict[str, float] = {}
         self._names = 0
@@ -114,6 +115,8 @@ class Supervisor:
         """Stop watching, let the hosts give their shards back, end them."""
         self._state = "stopping"
         self._publish(self.map.owners)
+        for line in self._lines.values():
+            line.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*(self._stop_host(host) for host in self._hosts.values()))
@@ -142,6 +145,10 @@ class Supervisor:
         self._names += 1
         host = self._spawn(name)
         await host.started()
+        # The system closes a dead process' sockets at once; Ray tells of its end seconds later.
+        self._lines[name] = await connect(
+            host.address, lambda: self._background(self._replace(name, "ended"))
+        )
         self._hosts[name] = host
         addresses = {**self.map.addresses, name: host.address}
         self.map = ShardMap(self.map.version + 1, self.map.owners, addresses)
@@ -191,6 +198,7 @@ class Supervisor:
             return
         host = self._hosts.pop(name)
         self._unanswered.pop(name, None)
+        self._lines.pop(name).close()
         log.warning("replacing a host", host=name, reason=reason)
         orphans = [shard for shard, owner in enumerate(self.map.owners) if owner == name]
         addresses = {n: a for n, a in self.map.addresses.items() if n != name}
