@@ -27,7 +27,7 @@ def load_sample(
     loaded = _loaded(url, skus)
     table = Table(show_header=False, box=None)
     for name, value in loaded.items():
-        table.add_row(name, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}")
+        table.add_row(name, _shown(value))
     show(loaded, table, as_json=as_json)
     if loaded["refused"]:
         next_step = (
@@ -35,6 +35,12 @@ def load_sample(
         )
         raise Stop(ExitCode.NOT_FINE, next_step)
     return ExitCode.FINE
+
+
+def _shown(value: bool | int | float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _loaded(url: str, skus: int | None) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from engine.limits import ADJUSTMENTS_MAX, DEADLINE_MS_MAX
 from gateway.sample.journey import POSITIONS_MAX, Article, Journey, Node, Stock
 from gateway.sample.pipe import Answer, Pipe, Unreachable, open_pipe, request
 
-#: (pipes, requests a block). A node is told to every shard, so few at a time; an adjustment is
-#: 10,000 rows of work already, and two of them keep both sides busy.
+#: (pipes, requests a block). The gateway serves one request of a pipe at a time, so pipes make
+#: batches and blocks save turns of our loop. A node is told to every shard, so few at a time; an
+#: adjustment is 10,000 rows of work already, and two of them keep both sides busy.
 NODES_AT_ONCE: Final = (2, 8)
-SKUS_AT_ONCE: Final = (8, 16)
+SKUS_AT_ONCE: Final = (32, 16)
 ADJUSTMENTS_AT_ONCE: Final = (2, 1)
 #: Tries of one request; with the waits that gateways ask for they last about half a minute.
 TRIES_MAX: Final = 12
