@@ -1,0 +1,51 @@
+"""Requests made from the API description, right and wrong: no 5xx, and answers as described."""
+
+import msgpack
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway.openapi import document
+from tests.e2e.engine_in_process import InProcess
+
+
+@schemathesis.serializer("application/msgpack")
+def packed(_context: object, value: object) -> bytes:
+    """Bodies in the other format."""
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+#: A deadline that this machine can keep, whatever else runs on it.
+PATIENCE_MS = 10_000
+
+schema = schemathesis.openapi.from_dict(document())
+
+
+@schema.parametrize()
+@settings(
+    max_examples=15,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_described_requests_get_described_answers(
+    case: schemathesis.Case, running: InProcess
+) -> None:
+    given = str((case.headers or {}).get("X-Deadline-Ms", ""))
+    if given.isdigit() and 1 <= int(given) < PATIENCE_MS:  # Else a 503 is the right answer.
+        case.headers["X-Deadline-Ms"] = str(PATIENCE_MS)
+    case.call_and_validate(
+        base_url=running.url,
+        checks=[
+            schemathesis.checks.not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_schema_conformance,
+        ],
+    )
