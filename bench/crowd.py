@@ -75,13 +75,16 @@ class Crowd:
             await asyncio.sleep(0.1)
         raise CannotStart(f"{len(numbers)} reservations were refused while filling")
 
-    async def back(self, since: float) -> dict[int, float]:
-        """Shard → seconds from ``since`` to its first 201. Raises ``CannotStart`` after 60."""
+    async def back(self, since: float, what: str) -> dict[int, float]:
+        """Shard → seconds from ``since``, when ``what`` happened, to its first 201.
+
+        Raises ``CannotStart`` after 60.
+        """
         shards = list(self._skus)
-        seconds = await asyncio.gather(*(self._first(shard, since) for shard in shards))
+        seconds = await asyncio.gather(*(self._first(shard, since, what) for shard in shards))
         return dict(zip(shards, seconds, strict=True))
 
-    async def _first(self, shard: int, since: float) -> float:
+    async def _first(self, shard: int, since: float, what: str) -> float:
         """Probe one shard until it takes a reservation."""
         self._probes += 1
         orders = Orders(f"p{self._probes:03d}", [((self._skus[shard], 1),)])
@@ -99,7 +102,9 @@ class Crowd:
                 await asyncio.sleep(0.01)
         finally:
             self.told.note(orders, tally)
-        raise CannotStart(f"shard {shard} did not come back within {_PROBES_S:g} s")
+        raise CannotStart(
+            f"shard {shard} did not take a reservation within {_PROBES_S:g} s after {what}"
+        )
 
     def moved(self, address: Address) -> None:
         """The product was started again and listens elsewhere."""
@@ -111,7 +116,7 @@ async def play_memory(scenario: Scenario, options: Options) -> Run:
     run = Run()
     with Product(options.setup) as product:
         crowd = await Crowd(product, scenario.demand, options).opened()
-        await crowd.back(perf_counter())  # The first commit of each shard is behind it.
+        await crowd.back(perf_counter(), "filling")  # The first commit of each shard is behind it.
         store, owners = tree.store(product.pid), tree.hosts(product.pid)
         before = tree.resident_bytes(owners), tree.resident_bytes([store] if store else [])
         run.figures["rate_filling_per_s"] = await crowd.come(options.count)
@@ -119,7 +124,7 @@ async def play_memory(scenario: Scenario, options: Options) -> Run:
         options.say("waiting until sent commits are forgotten")
         await asyncio.sleep(HISTORY_MS_MAX / 1000 + 1)
         for _ in range(3):  # An owner forgets when it commits.
-            await crowd.back(perf_counter())
+            await crowd.back(perf_counter(), "waiting")
         after = tree.resident_bytes(owners), tree.resident_bytes([store] if store else [])
         options.say("audit")
         run.audit = await audit(product.address, crowd.told, crowd.stock)
@@ -144,13 +149,17 @@ async def play_recovery(scenario: Scenario, options: Options) -> Run:
             options.say("waiting for its replacement")
             await _replaced(product.pid, len(victims))
             options.say("killing all hosts")
-            run.figures["all_hosts_s"] = await _kill(tree.hosts(product.pid), crowd, run, "all")
+            run.figures["all_hosts_s"] = await _kill(
+                tree.hosts(product.pid), crowd, run, "all hosts"
+            )
         options.say("starting everything again")
         began = perf_counter()
         with Product(options.setup, data) as product:
             crowd.moved(product.address)
             run.figures["restart_ready_s"] = product.ready_s
-            run.figures["restart_first_201_s"] = max((await crowd.back(began)).values())
+            run.figures["restart_first_201_s"] = max(
+                (await crowd.back(began, "a restart")).values()
+            )
             options.say("audit")
             run.audit = await audit(product.address, crowd.told, crowd.stock)
     finally:
@@ -172,7 +181,7 @@ async def _kill(pids: Sequence[int], crowd: Crowd, run: Run, what: str) -> float
     killed_at = perf_counter()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    back = await crowd.back(killed_at)
+    back = await crowd.back(killed_at, f"killing {what}")
     run.details[f"shard → first 201 after killing {what} (s)"] = {
         str(shard): round(seconds, 3) for shard, seconds in back.items()
     }
