@@ -8,7 +8,7 @@ from engine.record import Reservation, pack
 from engine.state import PIECE, ShardState, units_left
 from engine.stock import Position
 
-#: What the elements of a reported shortfall are: the node, then its record.
+#: What the elements of a reported shortfall are: the node, its record, the promises it breaks.
 SHORTFALL_MEMBERS: Final = (
     "node",
     "id",
@@ -47,16 +47,20 @@ def review(state: ShardState, position: Position, reason: str = "") -> None:
     now_ms = state.effects.now_ms
     record: list[Any] = list(known) if known else [
         f"sf-{state.shard}-{state.seq + 1}-{len(state.effects.facts)}",
-        0, reason, now_ms, now_ms + SHORTFALL_DEADLINE_MS, [],
+        0, reason, now_ms, now_ms + SHORTFALL_DEADLINE_MS,
     ]  # fmt: skip
-    record[1], record[5] = missing, broken_promises(state, position, missing)
+    record[1] = missing
     state.shortfalls[backing] = record
     state.field(f"f|{backing}", pack(record))
     state.fact(Event.SHORT, backing, record)
 
 
 def broken_promises(state: ShardState, position: Position, missing: int) -> list[str]:
-    """Keys of the newest reservations that stand on ``missing`` units of a position."""
+    """Keys of the newest reservations that stand on ``missing`` units of a position.
+
+    Looked up when asked: the order of takers is the owner's own and ends with it, so it may be
+    told but not decide what a commit says.
+    """
     keys: list[str] = []
     for field in reversed(position.book.takers[-_TAKERS_READ_MAX:]):
         record = state.reservations.get(field)

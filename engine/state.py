@@ -228,6 +228,7 @@ class ShardState:
         """End the batch: what to commit, or None if nothing changed. The next one begins."""
         effects = self.effects
         if not effects:
+            self.effects = Effects()  # What was only looked at is no part of the next batch.
             return None
         sealed = seal(
             effects,

@@ -6,6 +6,7 @@ from engine.commands import Command, Reply
 from engine.filter import Filter
 from engine.limits import HINT_KEYS_MAX
 from engine.outcome import Outcome
+from engine.shortfalls import broken_promises
 from engine.state import PIECE, ShardState
 from engine.stock import Book
 
@@ -21,9 +22,9 @@ def stock(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.UNKNOWN_SKU, [command[1]]]
     positions = [book.positions[node] for node in sorted(book.positions)]
     shortfalls = [
-        [position.node, *state.shortfalls[position.backing]]
+        [position.node, *known, broken_promises(state, position, known[1])]
         for position in positions
-        if position.backing in state.shortfalls
+        if (known := state.shortfalls.get(position.backing)) is not None
     ]
     return [OK, state.seq, [position.report() for position in positions], shortfalls]
 
