@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect
 
 from actors.lane import LineLost
 from engine.commands import Reply
-from engine.limits import DEADLINE_MS_DEFAULT
 from engine.outcome import Outcome
 from gateway import answers
-from gateway.hot_request import deadline_ms, too_large
+from gateway.hot_head import deadline_ms
+from gateway.hot_request import too_large
 from gateway.hot_routes import BODY_BYTES_MAX, RESERVATION_BYTES_MAX
 from gateway.problems import RETRY_AFTER_MS, Problem, Refused, invalid, of_reply, problem, retry
 from gateway.reading import Reader, checked_id, json_only, packed_in, packed_out
@@ -54,7 +54,7 @@ class Ask:
         self.packed = False  # The answer's format.
         given = request.headers.get("x-deadline-ms")
         self.deadline_given = given is not None
-        after_ms = DEADLINE_MS_DEFAULT if given is None else deadline_ms(given.encode("latin-1"))
+        after_ms = deadline_ms(given)
         self.deadline_at = asyncio.get_running_loop().time() + after_ms / 1000
 
     def path_id(self, name: str) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httptools
 
-from gateway.hot_request import HotRequest, Route, too_large
+from gateway.hot_head import Head, KnownHeads
+from gateway.hot_request import Found, HotRequest, Route, too_large
 from gateway.hot_turns import PIPELINE_MAX, ColdRequest, Turns
 from gateway.problems import Problem, problem
 
@@ -46,8 +47,13 @@ class Routes(Protocol):
 
     metrics: Metrics
 
-    def find(self, method: bytes, url: bytes) -> tuple[Route, str, bytes] | None:
-        """(route, id in the path or "", query) of a hot route, else None."""
+    heads: KnownHeads
+
+    def find(self, method: bytes, url: bytes) -> Found | None:
+        """What a request is for, if it is a hot one."""
+
+    def find_line(self, line: bytes) -> Found | None:
+        """The same by the first line of its head."""
 
 
 class HotDoor(Turns):
@@ -62,22 +68,50 @@ class HotDoor(Turns):
         self.quiet_s = 0  # Seconds without a byte.
         self.arriving_s = 0  # Seconds since the request that is arriving began.
         self.read_at = 0.0  # perf_counter() of the last bytes.
+        self.last_head: Head | None = None  # Of the bytes just read, if it may be learnt.
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in: parse them, begin what is complete, stop reading if too much waits."""
         self.quiet_s = 0
-        if self.deaf and self.current is None:
+        between = self.current is None and not self.in_head
+        if between and self.deaf:
             return  # The connection closes after what is being answered.
         self.read_at = perf_counter()
+        if not (between and self._take_known(data)):
+            self._read(data)
+            if between and self.last_head is not None and self.current is None:
+                self.routes.heads.learn(data, self.last_head)
+        if len(self.waiting) >= PIPELINE_MAX or self.flow.write_paused:
+            self.flow.pause_reading()
+
+    def _take_known(self, data: bytes) -> bool:
+        """Take one whole request whose head was read before; whether it was one."""
+        known = self.routes.heads.find(data)
+        if known is None or self.stopping:
+            return False
+        line, head, key, body = known
+        found = self.routes.find_line(line)
+        if found is None or head.length > found[0].body_bytes_max:
+            return False
+        request = HotRequest(self, found, head, key, self.routes.metrics)
+        request.read_at = self.read_at
+        request.body = body
+        request.complete = True
+        self.waiting.append(request)
+        if self.barrier is None:
+            self.begin(request)
+        return True
+
+    def _read(self, data: bytes) -> None:
+        """Parse bytes of any kind."""
+        self.last_head = None
         if self.in_head:
             self.head_bytes += len(data)
         self._feed(data)
         if self.in_head and self.head_bytes > HEAD_BYTES_MAX:
             self._refuse_all(problem("headers-too-large", "the head exceeds 64 KiB"))
-        if len(self.waiting) >= PIPELINE_MAX or self.flow.write_paused:
-            self.flow.pause_reading()
 
     def _feed(self, data: bytes) -> None:
         while True:
@@ -131,34 +165,38 @@ class HotDoor(Turns):
     def on_headers_complete(self) -> None:
         """Decide who answers."""
         self.in_head = False
-        self.head_bytes = 0
+        self.current = None
         if self.deaf or self.parser.should_upgrade():
-            self.current = None
             return
+        if sum(name == b"host" for name, _ in self.headers) != 1 and not self._is_old():
+            raise ValueError("exactly one host is required")  # The parser refuses the request.
         found = self.routes.find(self.parser.get_method(), self.url)
         if found is None:
             self._take_cold()
         else:
-            self._take_hot(*found)
+            self._take_hot(found)
 
-    def _take_hot(self, route: Route, name: str, query: bytes) -> None:
-        request = HotRequest(self, route, name, query, self.routes.metrics)
-        request.read_at = self.read_at
-        headers = request.headers = dict(self.headers)
-        if len(headers) != len(self.headers):
+    def _is_old(self) -> bool:
+        version: str = self.parser.get_http_version()
+        return version == "1.0"
+
+    def _take_hot(self, found: Found) -> None:
+        headers = dict(self.headers)
+        usual = len(headers) == len(self.headers)
+        if not usual:
             _join_repeated(headers, self.headers)
-        if not self.parser.should_keep_alive() or (
-            b"connection" in headers and self.parser.get_http_version() == "1.0"
-        ):
-            request.keep_alive = False
-        if self.stopping:
-            request.keep_alive = False
-        if not request.keep_alive:
-            self.deaf = True
+        keep_alive = self.parser.should_keep_alive() and not self._is_old()
+        key = headers.pop(b"idempotency-key", None)
+        head = Head(headers, keep_alive=keep_alive and not self.stopping)
+        if usual:
+            self.last_head = head
+        text = None if key is None else key.decode("latin-1")
+        request = HotRequest(self, found, head, text, self.routes.metrics)
+        request.read_at = self.read_at
+        self.deaf = not request.keep_alive
         self.current = request
         self.waiting.append(request)
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > route.body_bytes_max:
+        if head.length > request.route.body_bytes_max:
             self._too_large(request)
         elif b"expect" in headers:
             self._expect(request, headers)
@@ -166,9 +204,7 @@ class HotDoor(Turns):
     def _expect(self, request: HotRequest, headers: dict[bytes, bytes]) -> None:
         if headers[b"expect"].lower() != b"100-continue":
             return
-        if self.parser.get_http_version() == "1.0":
-            return
-        if headers.get(b"content-length") == b"0":
+        if self._is_old() or headers.get(b"content-length") == b"0":
             return
         request.wants_continue = True
         self.continue_if_next()
@@ -176,7 +212,9 @@ class HotDoor(Turns):
     def _too_large(self, request: HotRequest) -> None:
         request.discards = True
         request.begun = True
-        if b"expect" in request.headers:  # The body may never come: where would the next begin?
+        if (
+            b"expect" in request.head.headers
+        ):  # The body may never come: where would the next begin?
             request.keep_alive = False
             self.deaf = True
         request.refuse(too_large(request.route.body_bytes_max))
@@ -265,9 +303,9 @@ class HotDoor(Turns):
             self.transport.close()  # Its body broke off; its answer would be about half a body.
             return
         self.current = None
-        request = HotRequest(self, _MALFORMED, "", b"", self.routes.metrics)
+        nothing = Head({}, keep_alive=False)
+        request = HotRequest(self, (_MALFORMED, "", b""), nothing, None, self.routes.metrics)
         request.read_at = self.read_at
-        request.keep_alive = False
         request.begun = request.complete = True
         self.waiting.append(request)
         request.refuse(refusal)

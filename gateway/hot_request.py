@@ -8,17 +8,17 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from engine.limits import DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX
 from gateway import answers
+from gateway.hot_head import Head
 from gateway.problems import Problem, Refused, invalid, problem
-from gateway.reading import packed_in, packed_out
 
 if TYPE_CHECKING:
     from gateway.metrics import Metrics
 
 #: A handler calls ``answer`` or ``refuse`` exactly once.
 Handler: TypeAlias = Callable[["HotRequest"], None]
-Headers: TypeAlias = dict[bytes, bytes]
+#: A route, the id in the path or "", and the query.
+Found: TypeAlias = tuple["Route", str, bytes]
 
 JSON_MEDIA: Final = b"application/json"
 MSGPACK_MEDIA: Final = b"application/msgpack"
@@ -52,69 +52,32 @@ class Connection(Protocol):
 class HotRequest:
     """One request. ``bytes_out`` is the whole answer, ready to be sent when its turn has come."""
 
-    __slots__ = (
-        "alone",
-        "begun",
-        "body",
-        "bytes_out",
-        "complete",
-        "connection",
-        "deadline_at",
-        "discards",
-        "headers",
-        "keep_alive",
-        "metrics",
-        "name",
-        "packed",
-        "query",
-        "read_at",
-        "route",
-        "wants_continue",
-    )
+    # What most requests never change; it costs nothing to begin with.
+    bytes_out: bytes | None = None
+    packed = False  # The answer's format.
+    begun = False
+    complete = False  # The body is all there.
+    discards = False  # Answered early: the rest of the body is of no interest.
+    alone = False  # What follows on the connection waits until this is answered.
+    wants_continue = False
+    body: bytes | bytearray = b""
+    deadline_at = 0.0  # On the loop's clock.
+    read_at = 0.0  # perf_counter()
 
     def __init__(
-        self, connection: Connection, route: Route, name: str, query: bytes, metrics: Metrics
+        self, connection: Connection, found: Found, head: Head, key: str | None, metrics: Metrics
     ) -> None:
         self.connection = connection
-        self.route = route
-        self.name = name  # The id in the path, or "".
-        self.query = query
+        self.route, self.name, self.query = found
+        self.head = head
+        self.key = key  # The header Idempotency-Key.
         self.metrics = metrics
-        self.headers: Headers = {}
-        self.body: bytes | bytearray = b""
-        self.bytes_out: bytes | None = None
-        self.packed = False  # The answer's format.
-        self.keep_alive = True
-        self.begun = False
-        self.complete = False  # The body is all there.
-        self.discards = False  # Answered early: the rest of the body is of no interest.
-        self.alone = False  # What follows on the connection waits until this is answered.
-        self.wants_continue = False
-        self.deadline_at = 0.0  # On the loop's clock.
-        self.read_at = 0.0  # perf_counter
-
-    def key(self) -> str | None:
-        """The header Idempotency-Key."""
-        value = self.headers.get(b"idempotency-key")
-        return None if value is None else value.decode("latin-1")
+        self.keep_alive = head.keep_alive
 
     def settle_formats(self) -> bool:
         """Whether the body is MessagePack; sets the format of the answer. Refused: 415."""
-        headers = self.headers
-        content_type = headers.get(b"content-type")
-        if content_type == JSON_MEDIA and b"accept" not in headers:
-            return False
-        packed = packed_in(None if content_type is None else content_type.decode("latin-1"))
-        accept = headers.get(b"accept")
-        self.packed = packed_out(None if accept is None else accept.decode("latin-1"), packed)
+        packed, self.packed = self.head.formats()
         return packed
-
-    def deadline_after_s(self) -> float:
-        """Seconds until the answer is of no use any more. Refused: 422."""
-        value = self.headers.get(b"x-deadline-ms")
-        if value is None:
-            return DEADLINE_MS_DEFAULT / 1000
-        return deadline_ms(value) / 1000
 
     def answer(self, status: int, body: bytes, more: bytes = b"") -> None:
         """Answer with a success; ``more`` are further header lines."""
@@ -144,13 +107,6 @@ class HotRequest:
             _HEADS[status, media], len(body), metrics.date_line, more, body,
         )  # fmt: skip
         self.connection.answered(self)
-
-
-def deadline_ms(value: bytes) -> int:
-    """The header X-Deadline-Ms; Refused if it is not 1-30000."""
-    if not value.isdigit() or len(value) > 5 or not 1 <= int(value) <= DEADLINE_MS_MAX:
-        raise Refused(invalid("header.X-Deadline-Ms", f"is not 1-{DEADLINE_MS_MAX}"))
-    return int(value)
 
 
 def no_query(request: HotRequest) -> None:

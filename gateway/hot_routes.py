@@ -15,7 +15,8 @@ from engine.requests import Reserve
 from gateway.answers import reservation_body, sold_out_json
 from gateway.hot_availability import availability
 from gateway.hot_batch import confirm_batch, release_batch, reserve_batch
-from gateway.hot_request import HotRequest, Route, no_query
+from gateway.hot_head import KnownHeads
+from gateway.hot_request import Found, HotRequest, Route, no_query
 from gateway.intake import Intake
 from gateway.metrics import Metrics
 from gateway.ports import Owners
@@ -63,10 +64,24 @@ class HotRoutes:
             b"release": Route("/v1/reservations/{id}/release", self.release, RESERVATION_BYTES_MAX),
             b"fulfil": Route("/v1/reservations/{id}/fulfil", self.fulfil, RESERVATION_BYTES_MAX),
         }
+        self._lines: dict[bytes, Found] = {
+            b"POST %b HTTP/1.1" % path: (route, "", b"") for path, route in self._exact.items()
+        }
+        self.heads = KnownHeads()
         self._views = Views(client, loop)
         self._availability = Route("/v1/availability", self.availability, BODY_BYTES_MAX)
 
-    def find(self, method: bytes, url: bytes) -> tuple[Route, str, bytes] | None:
+    def find_line(self, line: bytes) -> Found | None:
+        """As ``find``, by the first line of an HTTP/1.1 request."""
+        found = self._lines.get(line)
+        if found is not None:
+            return found
+        parts = line.split(b" ")
+        if len(parts) != 3 or parts[2] != b"HTTP/1.1":
+            return None
+        return self.find(parts[0], parts[1])
+
+    def find(self, method: bytes, url: bytes) -> Found | None:
         """(route, id in the path or "", query), or None if the request is a cold one."""
         if method == b"POST":
             route = self._exact.get(url)
@@ -96,7 +111,7 @@ class HotRoutes:
         if request.query:
             no_query(request)
         body = _READ_RESERVATION.read(request.body, request.settle_formats())
-        asked = reserve_request(key_of(body, request.key()), body)
+        asked = reserve_request(key_of(body, request.key), body)
         request.alone = self.intake.reserve(
             asked, request.deadline_at, lambda home, reply: _reserved(request, asked, home, reply)
         )

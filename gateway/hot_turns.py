@@ -57,7 +57,7 @@ class Turns(HttpToolsProtocol):
         """Have a request handled that is all there, and whose turn to be begun it is."""
         request.begun = True
         try:
-            request.deadline_at = self.loop.time() + request.deadline_after_s()
+            request.deadline_at = self.loop.time() + request.head.deadline_s()
             request.route.handler(request)
         except Refused as refused:
             request.refuse(refused.problem)
