@@ -42,6 +42,7 @@ class Effects:
 
     __slots__ = (
         "closed",
+        "closed_before",
         "closed_hour",
         "drop_bucket",
         "facts",
@@ -71,6 +72,8 @@ class Effects:
         self.closed: dict[str, bytes] = {}
         #: That hour, fixed by the first of them: the index and the bucket must agree.
         self.closed_hour: int | None = None
+        #: How many had ended in that hour before; None: the hour was not known.
+        self.closed_before: int | None = None
         #: Event, subject, payload, and again.
         self.facts: list[Any] = []
         #: Some of them are new holds.

@@ -101,6 +101,7 @@ class LoadedState(ShardState):
 
     def load_closed(self, hour: int, portion: Iterable[tuple[str, bytes]]) -> None:
         """Take ended records into the index; their keys count among a SKU's takers."""
+        self.closed_hours.setdefault(hour, [])
         for field, record in portion:
             if self.closed.get(hash(field), -1) < hour:
                 self.remember_closed(field, hour)

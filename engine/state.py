@@ -108,6 +108,9 @@ class ShardState:
         if field not in effects.records:
             effects.records[field] = self.reservations.get(field)
         self.reservations.pop(field, None)
+        if not effects.closed:
+            known = self.closed_hours.get(effects.hour())
+            effects.closed_before = None if known is None else len(known)
         effects.closed[field] = record
         self.just_closed[field] = record
         self.remember_closed(field, effects.hour())
@@ -267,6 +270,8 @@ class ShardState:
         for field in effects.closed:
             self.just_closed.pop(field, None)
             self.closed.pop(hash(field), None)
+        if effects.closed:
+            self._unlist_closed(effects)
         for step in reversed(effects.undo):
             step()
         for field, before in effects.records.items():
@@ -277,6 +282,12 @@ class ShardState:
             self.effects = Effects()
         else:
             self.seq, self.head = sealed.seq - 1, sealed.hash_before
+
+    def _unlist_closed(self, effects: Effects) -> None:
+        if effects.closed_before is None:
+            del self.closed_hours[effects.hour()]
+        else:
+            del self.closed_hours[effects.hour()][effects.closed_before :]
 
     def watch(self, field: str, record: bytes) -> None:
         """Enter an open record where its time or its debts will be looked after."""
