@@ -284,12 +284,10 @@ class Model:
 
     def expire(self, keys: list[str], now_ms: int) -> int:
         """How many holds have ended."""
-        over = [
-            record
-            for key in keys
-            if key[0] != "/" and (record := self.records.get(key)) is not None
-            and record.status is not record.as_of(now_ms)
-        ]  # fmt: skip
-        for record in over:
-            self.end(record, Status.EXPIRED, now_ms)
-        return len(over)
+        ended = 0
+        for key in keys:
+            record = self.records.get(key) if key[0] != "/" else None
+            if record is not None and record.status is not record.as_of(now_ms):
+                self.end(record, Status.EXPIRED, now_ms)
+                ended += 1
+        return ended

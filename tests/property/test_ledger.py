@@ -18,7 +18,7 @@ from engine.outcome import Outcome
 from engine.pieces import attempt
 from engine.record import CHANNEL, OWES, PARTIAL, Reservation, Status, line_units
 from tests.builders import WAREHOUSE, adjust, fulfil
-from tests.property.machine import NODES, REMOTE, SKUS, Machine, as_lines
+from tests.property.machine import ASK_AGAIN_MS, NODES, REMOTE, SKUS, Machine, as_lines
 from tests.property.model import Line
 
 HOUR_MS = 3_600_000
@@ -140,7 +140,7 @@ class LedgerMachine(Machine):
             if record.status is Status.HELD and name[0] != "/":
                 assert record.expires_at_ms + DUE_MS > self.now_ms
         for name in self.ledger.pieces_due(fields):
-            self.ledger.schedule(name, self.now_ms + 1_000)  # Nobody has answered.
+            self.ledger.schedule(name, self.now_ms + ASK_AGAIN_MS)  # Nobody has answered.
 
     # The world
 
@@ -269,6 +269,9 @@ class LedgerMachine(Machine):
 
     @rule(step_ms=st.sampled_from([1, 250, 1_000, 60_000, HOUR_MS, 26 * HOUR_MS]))
     def time_moves(self, step_ms: int) -> None:
+        """A batch is decided within moments, though it may see an hour end."""
+        if step_ms >= HOUR_MS:
+            self.end_batch()
         self.now_ms += step_ms
 
     @rule()
