@@ -52,15 +52,12 @@ class Hints:
     def __init__(self, client: Owners, loop: asyncio.AbstractEventLoop) -> None:
         self._client = client
         self._loop = loop
-        self._hints: dict[str, Hint] = {}
-
-    def __len__(self) -> int:
-        return len(self._hints)
+        self.by_sku: dict[str, Hint] = {}
 
     def says_sold_out(self, asked: Reserve) -> bool:
         """Whether ``asked`` may be refused without asking its owner."""
         line = asked.lines[0]
-        hint = self._hints.get(line[0])
+        hint = self.by_sku.get(line[0])
         if hint is None or len(asked.lines) > 1 or not _can_be_hinted(asked):
             return False
         hint.used = True
@@ -73,21 +70,21 @@ class Hints:
         if not _can_be_hinted(asked):
             return
         sku = asked.lines[0][0]
-        hint = self._hints.get(sku)
+        hint = self.by_sku.get(sku)
         if hint is None:
-            if len(self._hints) >= HINTS_MAX:
+            if len(self.by_sku) >= HINTS_MAX:
                 return
-            hint = self._hints[sku] = Hint()
+            hint = self.by_sku[sku] = Hint()
         hint.wishes.add(_wish(asked))
         self._ask(sku, hint)
 
     def units_moved(self, sku: str) -> None:
         """Units of ``sku`` were seen to return, or to be sold: what was known is void."""
-        self._hints.pop(sku, None)
+        self.by_sku.pop(sku, None)
 
     def forget_all(self) -> None:
         """Nodes have changed: who may be served by what must be asked anew."""
-        self._hints.clear()
+        self.by_sku.clear()
 
     def _ask(self, sku: str, hint: Hint) -> None:
         if hint.asking:
@@ -98,7 +95,7 @@ class Hints:
 
         def told(reply: Reply) -> None:
             hint.asking = False
-            if self._hints.get(sku) is hint:  # Else it was made void while we asked.
+            if self.by_sku.get(sku) is hint:  # Else it was made void while we asked.
                 self._learn(sku, hint, reply, sent_at)
 
         shard = shard_of(sku, self._client.shards)
@@ -107,11 +104,11 @@ class Hints:
 
     def _learn(self, sku: str, hint: Hint, reply: Reply, sent_at: float) -> None:
         if reply[0] != Outcome.OK:
-            del self._hints[sku]
+            del self.by_sku[sku]
             return
         _ok, epoch, seq, takers, data = reply
         if (epoch, seq) < hint.at or (data is None and hint.filter is None):
-            del self._hints[sku]
+            del self.by_sku[sku]
             return
         hint.at = (epoch, seq)
         hint.takers = takers
@@ -121,12 +118,12 @@ class Hints:
         self._loop.call_at(sent_at + RENEW_AFTER_S, self._renew, sku, hint)
 
     def _renew(self, sku: str, hint: Hint) -> None:
-        if self._hints.get(sku) is not hint:
+        if self.by_sku.get(sku) is not hint:
             return
         if hint.used:
             self._ask(sku, hint)
         else:
-            del self._hints[sku]
+            del self.by_sku[sku]
 
 
 def _can_be_hinted(asked: Reserve) -> bool:

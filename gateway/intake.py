@@ -45,6 +45,7 @@ OVERLOAD_RETRY_MS: Final = 250
 _OK: Final = int(Outcome.OK)
 _REPEATED: Final = int(Outcome.REPEATED)
 _SHORT: Final = int(Outcome.SHORT)
+_WEAKER: Final = int(Outcome.WEAKER)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
 _OVERLOADED: Final[Reply] = [Outcome.OVERLOADED, OVERLOAD_RETRY_MS]
 
@@ -82,7 +83,7 @@ class Intake:
             reply = self.client.reserve_over_shards(asked, deadline_at)
             self._run(reply, lambda reply: self._reserved(asked, home, reply, done))
             return True
-        if self.hints and self.hints.says_sold_out(asked):
+        if self.hints.by_sku and self.hints.says_sold_out(asked):
             sku, node, units = asked.lines[0]
             self.metrics.refused += 1
             done(home, [_SHORT, [[sku, node, units, 0]], True])
@@ -102,7 +103,7 @@ class Intake:
         if code == _OK:
             self.metrics.created += 1
             self.keys.remember(asked.key, home)
-            if self.hints:
+            if self.hints.by_sku:
                 for line in asked.lines:
                     self.hints.units_moved(line[0])
         elif code == _REPEATED:
@@ -110,7 +111,9 @@ class Intake:
             self.keys.remember(asked.key, home)
         else:
             self.metrics.refused += 1
-            if code == _SHORT and len(asked.lines) == 1 and len(reply) > 2 and reply[2]:
+            if code == _WEAKER:  # It is made all the same.
+                self.keys.remember(asked.key, home)
+            elif code == _SHORT and len(asked.lines) == 1 and len(reply) > 2 and reply[2]:
                 self.hints.sold_out(asked)
         done(home, reply)
 
@@ -156,7 +159,7 @@ class Intake:
 
         def settled(reply: Reply) -> None:
             self.finishing_waiting -= 1
-            if self.hints and reply[0] <= _REPEATED:
+            if self.hints.by_sku and reply[0] <= _REPEATED:
                 self.units_moved(reply[1])
             done(reply)
 

@@ -204,6 +204,9 @@ def test_a_body_that_would_be_refused_is_not_invited(running: InProcess, path: s
     [
         b"\x16\x03\x01\x02\x00\x01",
         b"GET\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        b"POST /v1/reservations HTTP/1.1\r\ncontent-length: 0\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /v1/reservations HTTP/1.1\r\nhost: x\r\ncontent-length: 1x\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",

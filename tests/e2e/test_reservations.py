@@ -248,10 +248,12 @@ def test_a_batch_of_the_largest_size_is_served(
     elements = [
         {"id": f"{key}-{number}", "lines": [{"sku": sku, "quantity": 1}]} for number in range(2000)
     ]
-    results = http.post("/v1/reservations:batch", json={"reservations": elements}).json()["results"]
+    path, patient = "/v1/reservations:batch", {"X-Deadline-Ms": "20000"}
+    answer = http.post(path, json={"reservations": elements}, headers=patient)
+    results = answer.json()["results"]
     assert [result["status"] for result in results] == [201] * 1500 + [409] * 500
     elements.append(elements[0])
-    answer = http.post("/v1/reservations:batch", json={"reservations": elements})
+    answer = http.post(path, json={"reservations": elements})
     assert (answer.status_code, answer.json()["field"]) == (422, "reservations")
 
 
