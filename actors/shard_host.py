@@ -17,6 +17,7 @@ import ray
 import uvloop
 
 from actors.client import Client
+from actors.collector import calm_collector
 from actors.host import HostCore
 from actors.lane import LaneServer, connect
 from engine.record import Durability
@@ -59,6 +60,7 @@ class HostProcess:
         await self._lane.start()
         await self.client.start()
         self.core.chores.begin(self.client)
+        calm_collector()
 
     async def stop(self) -> None:
         """End in order: shards go back first."""

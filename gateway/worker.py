@@ -5,7 +5,6 @@ when its standard input closes, which is how it learns that ``up`` has gone.
 """
 
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -13,6 +12,7 @@ import sys
 import uvloop
 
 from actors.client import Client
+from actors.collector import calm_collector
 from gateway.logs import configure
 from gateway.server import serve
 
@@ -41,9 +41,7 @@ async def _work(control: str, port: int, ray_address: str | None) -> None:
         join(ray_address)
         client = Client(control, open_ray)
     await client.start()
-    # What exists now stays: the collector need not look at it again under load.
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     try:
         await serve(client, bind(port), stop)
     finally:
