@@ -197,7 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=_many, default=1_000_000,
         help="open reservations of memory and recovery")  # fmt: skip
     add("--no-baselines", action="store_true", help="the product alone")
-    add("--json", type=Path, metavar="FILE", help="write the report; - for standard output")
+    add("--json", type=Path, metavar="FILE", nargs="?", const=Path("-"),
+        help="write the report; without a name to standard output")  # fmt: skip
     add("--html", type=Path, metavar="FILE", help="write it as one page that loads nothing")
     add("--fail-if", action="append", default=[], metavar="CONDITION",
         help="exit 1 if it holds, such as 'p99_ms>25'; may be given more than once")  # fmt: skip

@@ -58,6 +58,8 @@ def picture(report: Document) -> str:
         f"{report['scenario']}: {audit['oversold_units']} oversold, "
         f"{audit['acknowledged_missing']} acknowledged reservations missing"
     )
+    if report["void"]:  # Whoever sees only the picture must know it too.
+        title = f"VOID ({report['void'][0]}): {report['scenario']}"
     return over(title, plots(report))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -86,7 +87,7 @@ def show(report: Document, console: Console) -> None:
 
 def show_changes(changes: Iterable[Change], console: Console) -> None:
     """Print two reports side by side."""
-    table = Table("figure", "before", "after", "after / before")
+    table = Table("figure", "before", "after", "after / before", box=SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for change in changes:
@@ -145,7 +146,10 @@ def _audit_line(audit: Document) -> str:
 
 
 def _step_table(steps: Sequence[Document]) -> Table:
-    table = Table("step (last run)", "ok/s", "p50 ms", "p99 ms", "p99.9 ms", *KINDS[1:])
+    kinds = [kind.replace("_", " ") for kind in KINDS[1:]]
+    table = Table("last run", "ok/s", "p50 ms", "p99 ms", "p99.9", *kinds, box=SIMPLE_HEAD,
+                  padding=(0, 1, 0, 0))  # fmt: skip
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for step in steps:
@@ -153,7 +157,7 @@ def _step_table(steps: Sequence[Document]) -> Table:
         table.add_row(
             step["name"],
             f"{step['rate_per_s']:,.0f}",
-            *(f"{latency[name]:.2f}" for name in ("p50", "p99", "p999")),
+            *(number(latency[name]) for name in ("p50", "p99", "p999")),
             *(f"{step['counts'][kind]:,}" for kind in KINDS[1:]),
         )
     return table
@@ -161,7 +165,7 @@ def _step_table(steps: Sequence[Document]) -> Table:
 
 def _figure_table(report: Document) -> Table:
     targets = {target["figure"]: target for target in report["targets"]}
-    table = Table("figure", "median", "min", "max", "target")
+    table = Table("figure", "median", "min", "max", "target", box=SIMPLE_HEAD)
     for column in table.columns[1:4]:
         column.justify = "right"
     for name, values in report["figures"].items():

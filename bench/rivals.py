@@ -74,7 +74,7 @@ async def _postgres(scenario: Scenario, options: Options, run: Run) -> None:
     if reason:
         run.notes.append(f"PostgreSQL not measured: {reason}")
         return
-    with postgres.server() as folder:
+    async with postgres.server() as folder:
         for name, rows in (("hot", 1), ("1000_rows", 1000)):
             options.say(f"PostgreSQL, {rows} row{'s' if rows > 1 else ''}")
             rate = await postgres.rate_per_s(folder, rows, scenario.seconds(options))

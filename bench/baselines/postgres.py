@@ -10,8 +10,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -61,8 +61,8 @@ def skip_reason() -> str | None:
     return None
 
 
-@contextmanager
-def server() -> Iterator[str]:
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
     """A fresh server in a directory of its own. → the directory of its socket."""
     folder, user = tempfile.mkdtemp(prefix="bench-pg-"), _server_user()
     bin_folder = programs()
@@ -70,9 +70,9 @@ def server() -> Iterator[str]:
     if user:
         shutil.chown(folder, user, user)
     init = [str(bin_folder / "initdb"), "-D", f"{folder}/d", "-A", "trust", "-U", "bench"]
-    done = subprocess.run(
-        init, capture_output=True, text=True, check=False, user=user, group=user, cwd="/",
-        extra_groups=[] if user else None,
+    done = await asyncio.to_thread(
+        subprocess.run, init, capture_output=True, text=True, check=False, cwd="/",
+        user=user, group=user, extra_groups=[] if user else None,
     )  # fmt: skip
     if done.returncode:
         raise CannotStart(f"initdb: {done.stderr.strip()}")
@@ -82,7 +82,7 @@ def server() -> Iterator[str]:
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     with Child([str(bin_folder / "postgres"), "-D", f"{folder}/d", *options], user=user) as child:
         try:
-            _wait(folder, child)
+            await _wait(folder, child)
             yield folder
         finally:
             child.stop()
@@ -137,20 +137,16 @@ def _server_user() -> str | None:
     return None
 
 
-def _wait(folder: str, child: Child) -> None:
+async def _wait(folder: str, child: Child) -> None:
     """Wait until its socket is there and it answers, at most ten seconds."""
     deadline = perf_counter() + 10
-
-    async def ask() -> None:
-        while True:
-            try:
-                connection = await asyncpg.connect(host=folder, user="bench", database="postgres")
-            except (OSError, asyncpg.PostgresError):
-                if perf_counter() > deadline or child.process.poll() is not None:
-                    raise CannotStart(f"postgres does not start\n{child.tail()}") from None
-                await asyncio.sleep(0.05)
-            else:
-                await connection.close()
-                return
-
-    asyncio.run(ask())
+    while True:
+        try:
+            connection = await asyncpg.connect(host=folder, user="bench", database="postgres")
+        except (OSError, asyncpg.PostgresError):
+            if perf_counter() > deadline or child.process.poll() is not None:
+                raise CannotStart(f"postgres does not start\n{child.tail()}") from None
+            await asyncio.sleep(0.05)
+        else:
+            await connection.close()
+            return

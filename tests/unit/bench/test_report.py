@@ -1,0 +1,118 @@
+"""What is said of a run: the audit first, and no speed at all where it failed."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from bench.audit import Audit
+from bench.catalogue import SCENARIOS
+from bench.cli import main
+from bench.page import page, picture
+from bench.report import document, figures_of, number, show, write_json
+from bench.scenario import Options, Run
+from bench.svg import linear_ticks, log_ticks
+from bench.tally import Tally, measure
+
+FLASH_SALE = SCENARIOS["flash-sale"]
+
+
+def _run(audit: Audit, *, void: str | None = None) -> Run:
+    """A run of two steps with 20 answers each."""
+    run = Run(audit=audit)
+    for name in ("256 connections", "open loop"):
+        tally = Tally()
+        for n in range(20):
+            tally.add(n, 409 if n % 5 == 0 else 201, ended=1 + n / 20, spent=0.001 * (n + 1))
+        step = measure(tally, name, 256, (1.0, 2.0))
+        run.measures.append(step)
+    run.figures = {"rate_256_per_s": 16.0, "fastapi_lua_per_s": 2.0, "times_fastapi_lua_256": 8.0}
+    if void:
+        run.measures[-1] = replace(run.measures[-1], void=void)
+    return run
+
+
+def _document(audit: Audit, *, void: str | None = None) -> dict[str, Any]:
+    return document(FLASH_SALE, Options(), [_run(audit, void=void)])
+
+
+def test_a_report_has_figures_targets_and_where_it_was_made() -> None:
+    report = json.loads(json.dumps(_document(Audit(acknowledged=32))))
+    assert report["figures"]["rate_256_per_s"] == {"median": 16, "min": 16, "max": 16}
+    assert report["figures"]["p99_ms"]["median"] == pytest.approx(20, rel=0.01)
+    (target,) = [t for t in report["targets"] if t["figure"] == "times_fastapi_lua_256"]
+    assert (target["bound"], target["met"]) == ("≥ 9", False)
+    assert {"cpu", "kernel", "durability", "seed", "packages"} <= report["environment"].keys()
+    assert figures_of(report)["rate_256_per_s"].median == 16
+
+
+def test_a_failed_audit_leaves_no_speed_in_report_table_or_page() -> None:
+    report = _document(Audit(acknowledged=32, acknowledged_missing=1, findings=["key: not there"]))
+    assert "figures" not in report
+    assert "steps" not in report
+    shown = io.StringIO()
+    show(report, Console(width=100, file=shown))
+    for text in (shown.getvalue(), page(report)):
+        assert "FAILED" in text
+        assert "key: not there" in text
+        assert "rate_256_per_s" not in text
+
+
+def test_a_page_loads_nothing_and_shows_the_audit_before_any_speed() -> None:
+    text = page(_document(Audit(acknowledged=32)))
+    assert not re.search(r'(src|href)="|@import|url\(', text)
+    assert "<script" not in text
+    assert text.index("0 units oversold") < text.index("<svg") < text.index("rate_256_per_s")
+    assert text.count("<svg") == 3
+
+
+def test_a_picture_is_one_well_formed_svg_that_says_when_it_is_void() -> None:
+    ET.fromstring(picture(_document(Audit())))
+    assert "VOID (open loop: too late)" in picture(_document(Audit(), void="too late"))
+
+
+def test_figures_are_written_to_three_or_four_digits() -> None:
+    assert [number(x) for x in (52_123.4, 17.0, 3.14159, 123.45, 0.00123)] == [
+        "52,123", "17", "3.14", "123.5", "0.00123",
+    ]  # fmt: skip
+
+
+def test_ticks_are_round_and_reach_beyond_the_greatest_value() -> None:
+    assert [tick for tick, _ in linear_ticks(47)] == [0, 10, 20, 30, 40, 50]
+    assert linear_ticks(0)[-1][0] > 0
+    assert [label for _, label in log_ticks(0.4, 30)] == ["0.1", "1", "10", "100"]
+
+
+def test_two_written_reports_can_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "deep" / "a.json"
+    write_json(_document(Audit()), path)
+    assert main(["compare", str(path), str(path)]) == 0
+    assert "1.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nope"], "invalid choice"),
+        (["flash-sale", "--seconds", "-1"], "out of range"),
+        (["flash-sale", "--fail-if", "fast"], "p99_ms>25"),
+        (["flash-sale", "extra.json"], "only `compare` takes files"),
+        (["compare", "one.json"], "two reports"),
+        (["compare", "none.json", "none.json"], "No such file"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_line_that_helps(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    *_, last = capsys.readouterr().err.strip().splitlines()
+    assert last.startswith("bench: ")
+    assert says in last
