@@ -7,6 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from engine import commands
+from engine.ids import shard_of
+from engine.limits import HINT_MS
+from engine.outcome import Outcome
+from tests.e2e.engine_in_process import SHARDS, InProcess
+
 Fresh = Callable[[str], str]
 Stocked = Callable[..., str]
 
@@ -216,4 +222,24 @@ def test_units_that_return_end_the_hint_at_once(
         http.post(f"/v1/reservations/{name}/cancel")
     else:
         http.post(f"/v1/reservations/{name}/release")
+    assert hold(http, sku, fresh("key")).status_code == 201
+
+
+def test_units_that_return_elsewhere_are_sold_again_within_a_tenth_of_a_second(
+    running: InProcess, http: httpx.Client, stocked: Stocked, fresh: Fresh
+) -> None:
+    """A release through another gateway: this one's hint lives no longer than its renewal."""
+    sku, key = stocked(n1=1), fresh("key")
+    hold(http, sku, key)
+    for _ in range(5):
+        assert hold(http, sku, fresh("key")).status_code == 409
+
+    async def release_elsewhere() -> None:
+        home = shard_of(sku, SHARDS)
+        deadline_at = running.loop.time() + 5
+        reply = await running.client.call(home, commands.release(key), deadline_at)
+        assert reply[0] == Outcome.OK
+
+    running.on_loop(release_elsewhere())
+    time.sleep(HINT_MS / 1000)
     assert hold(http, sku, fresh("key")).status_code == 201
