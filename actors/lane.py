@@ -168,6 +168,7 @@ class LaneLine(_Framed):
             future.set_result(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Everybody who waits hears of it."""
         super().connection_lost(exc)
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():

@@ -239,6 +239,7 @@ class ShardOwner:
                 try:
                     self.ledger.decide(command, now_ms)
                 except Exception:
+                    log.exception("left out", shard=self.ledger.shard, op=command[0])
                     failing.add(id(command))
                     break
             else:

@@ -103,7 +103,9 @@ class Cluster:
         """Wait until every reason not to be ready has gone."""
         try:
             async with asyncio.timeout(_READY_S):
-                while not await _answers_ready(self._port):
+                while True:
+                    if await _answers_ready(self._port):
+                        return
                     await asyncio.sleep(_WATCH_S / 2)
         except TimeoutError as error:
             raise CannotStart("the gateway did not get ready; see the log above") from error
@@ -178,7 +180,8 @@ async def _run(settings: Settings) -> None:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            print(f"ready {starting.result()}", flush=True)
+            sys.stdout.write(f"ready {starting.result()}\n")
+            sys.stdout.flush()
             await stopping
         else:
             starting.cancel()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import os
 import secrets
@@ -46,15 +45,21 @@ _COMMANDS: Final = [
 ]
 #: A Unix socket's path may have 107 bytes; deeper data directories get theirs elsewhere.
 _SOCKET_PATH_MAX: Final = 100
-_LIBC: Final = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG: Final = 1
+_BECOME_THE_SERVER: Final = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+)
+#: On Linux: asks for a signal when we are gone, however we went, and becomes the server.
+_WITH_US: Final = (
+    (
+        sys.executable,
+        "-ISc",
+        _BECOME_THE_SERVER,
+    )
+    if sys.platform == "linux"
+    else ()
+)
 _START_S: Final = 60
 _STOP_S: Final = 10
-
-
-def _die_with_parent() -> None:
-    """In the server's process: end in order when we are gone, however we went."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def find_binary(kind: str) -> Path:
@@ -140,11 +145,10 @@ class StoreServer:
         log = (self.data / "store.log").open("ab")
         # Its own session: a Ctrl-C in the terminal must reach us, not the store under us.
         self._process = subprocess.Popen(
-            [self._binary, str(config)],
+            [*_WITH_US, str(self._binary), str(config)],
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         log.close()
 
