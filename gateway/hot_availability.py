@@ -82,7 +82,7 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
         skus = sorted(set(unknown))
         request.refuse(problem("unknown-sku", ", ".join(skus[:10]), skus=skus))
     else:
-        request.answer_json(200, f'{{"items":[{",".join(items)}]}}'.encode())
+        request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
 
 
 def _item(sku: str, seq: int, rows: list[Row], channel: str | None) -> str:

@@ -79,13 +79,27 @@ class HotRequest:
         packed, self.packed = self.head.formats()
         return packed
 
-    def answer(self, status: int, body: bytes, more: bytes = b"") -> None:
-        """Answer with a success; ``more`` are further header lines."""
-        self._send(status, MSGPACK_MEDIA if self.packed else JSON_MEDIA, body, more)
+    def answer(
+        self, status: int, body: bytes, more: bytes = b"", media: bytes | None = None
+    ) -> None:
+        """Answer in the format settled, unless ``media`` names another.
 
-    def answer_json(self, status: int, body: bytes) -> None:
-        """Answer a route that speaks JSON only."""
-        self._send(status, JSON_MEDIA, body, b"")
+        ``more`` are further header lines.
+        """
+        metrics = self.metrics
+        metrics.requests[self.route.name, status] += 1
+        if media is None:
+            media = MSGPACK_MEDIA if self.packed else JSON_MEDIA
+        if not self.keep_alive:
+            more += CLOSE
+        self.bytes_out = b"%b%d\r\n%b%b\r\n%b" % (
+            _HEADS[status, media],
+            len(body),
+            metrics.date_line,
+            more,
+            body,
+        )
+        self.connection.answered(self)
 
     def refuse(self, refusal: Problem) -> None:
         """Answer with a problem, always JSON."""
@@ -96,17 +110,7 @@ class HotRequest:
     def refuse_encoded(self, status: int, body: bytes, more: bytes = b"") -> None:
         """Answer with a problem that is laid out already."""
         self.metrics.refusal_s.add(perf_counter() - self.read_at)
-        self._send(status, PROBLEM_MEDIA, body, more)
-
-    def _send(self, status: int, media: bytes, body: bytes, more: bytes) -> None:
-        metrics = self.metrics
-        metrics.requests[self.route.name, status] += 1
-        if not self.keep_alive:
-            more += CLOSE
-        self.bytes_out = b"%b%d\r\n%b%b\r\n%b" % (
-            _HEADS[status, media], len(body), metrics.date_line, more, body,
-        )  # fmt: skip
-        self.connection.answered(self)
+        self.answer(status, body, more, PROBLEM_MEDIA)
 
 
 def no_query(request: HotRequest) -> None:

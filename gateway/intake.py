@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -22,7 +23,7 @@ from gateway.hints import Hints
 from gateway.keys import RecentKeys
 from gateway.metrics import Metrics
 from gateway.ports import Owners
-from gateway.requests import reserve_command, shard_or_home
+from gateway.requests import shard_or_home
 
 #: Called with (home, reply).
 Decided: TypeAlias = Callable[[int, Reply], None]
@@ -81,7 +82,7 @@ class Intake:
         if not single:
             self.reservations_waiting += 1
             reply = self.client.reserve_over_shards(asked, deadline_at)
-            self._run(reply, lambda reply: self._reserved(asked, home, reply, done))
+            self._run(reply, partial(self._reserved, asked, home, done))
             return True
         if self.hints.by_sku and self.hints.says_sold_out(asked):
             sku, node, units = asked.lines[0]
@@ -89,15 +90,12 @@ class Intake:
             done(home, [_SHORT, [[sku, node, units, 0]], True])
             return False
         self.reservations_waiting += 1
-        self.client.submit(
-            home,
-            reserve_command(asked),
-            deadline_at,
-            lambda reply: self._reserved(asked, home, reply, done),
-        )
+        command = commands.reserve(asked.key, asked.digest, asked.lines, asked.hold_ms, asked.extra)
+        # Partials rather than closures: no frame of their own, a million times a minute.
+        self.client.submit(home, command, deadline_at, partial(self._reserved, asked, home, done))
         return False
 
-    def _reserved(self, asked: Reserve, home: int, reply: Reply, done: Decided) -> None:
+    def _reserved(self, asked: Reserve, home: int, done: Decided, reply: Reply) -> None:
         self.reservations_waiting -= 1
         code = reply[0]
         if code == _OK:

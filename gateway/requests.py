@@ -3,7 +3,6 @@
 from typing import Final
 
 from engine import record
-from engine.commands import Command, reserve
 from engine.ids import ID, digest, home_of, shard_of
 from engine.limits import HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 from engine.record import Extra, Line
@@ -56,11 +55,6 @@ def shard_or_home(request: Reserve, shards: int) -> tuple[bool, int]:
     skus = [line[0] for line in lines]
     home = home_of(skus, shards)
     return all(shard_of(sku, shards) == home for sku in skus), home
-
-
-def reserve_command(request: Reserve) -> Command:
-    """For the owner of the one shard that has all lines."""
-    return reserve(request.key, request.digest, request.lines, request.hold_ms, request.extra)
 
 
 def _merged(lines: list[WishedLine], prefix: str) -> list[Line]:
