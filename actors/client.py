@@ -144,6 +144,7 @@ class Client:
     def _route(self, entry: Entry) -> None:
         if entry.done is None:
             return
+        entry.map_version = self.map.version
         owners = self.map.owners
         owner = owners[entry.shard] if entry.shard < len(owners) else None
         queue = self._queues.get(owner) if owner is not None else None
@@ -153,10 +154,9 @@ class Client:
             entry.answer([Outcome.OVERLOADED, _RETRY_AFTER_MS])
 
     def _park(self, entry: Entry) -> None:
-        """Wait for another owner, a while."""
+        """Wait for another map than the one it was routed by, a while."""
         now = asyncio.get_running_loop().time()
         entry.first_parked_at = entry.first_parked_at or now
-        entry.map_version = self.map.version
         self._parked.append(entry)
 
     def _answered(self, entry: Entry, reply: Reply) -> None:
@@ -174,6 +174,8 @@ class Client:
             return
         if entry.tries > _TRIES_MAX:
             self._give_up(entry)
+        elif entry.map_version != self.map.version:
+            self._route(entry)
         else:
             self._park(entry)
 

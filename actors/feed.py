@@ -6,6 +6,7 @@ A cursor is opaque: for each shard the last commit read, and how many of the nex
 import asyncio
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
@@ -113,23 +114,43 @@ async def read(client: Hosts, after: str | None, limit: int) -> Page:
         raise CursorExpired(
             _pack_cursor([max(gap, at) for gap, at in zip(oldest, start, strict=True)])
         )
+    events: list[Happened] = []
+    place = [list(at) for at in start]
+    behind = _behind(start, streams)
+    while behind and len(events) < limit:
+        for at_ms, shard, seq, number, last, fact in behind:
+            if len(events) == limit:
+                break
+            place[shard] = [seq, 0] if last else [seq - 1, number + 1]
+            shown = _shown(shard, *fact)
+            if shown is not None:
+                events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
+        if len(events) < limit:  # Only the engine's own affairs there: look further.
+            streams = await asyncio.gather(
+                *(_stream(client, shard, at[0], limit) for shard, at in enumerate(place))
+            )
+            behind = _behind(place, streams)
+    more = len(events) == limit and place != _ends(place, streams)
+    return Page(events, _pack_cursor(place), more)
+
+
+def _behind(start: Place, streams: Sequence[tuple[int, list[Any]]]) -> list[Any]:
+    """The facts read, by time; order holds within a shard only, where shards are independent."""
     facts = [
         fact
         for shard, (_, entries) in enumerate(streams)
         for fact in _facts(shard, start[shard], entries)
     ]
-    facts.sort(key=lambda fact: (fact[0], fact[1], fact[2], fact[3]))
-    place = [list(at) for at in start]
-    events: list[Happened] = []
-    for at_ms, shard, seq, number, last, fact in facts:
-        if len(events) == limit:
-            break
-        place[shard] = [seq, 0] if last else [seq - 1, number + 1]
-        shown = _shown(shard, *fact)
-        if shown is not None:
-            events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
-    more = len(events) == limit and len(facts) > limit
-    return Page(events, _pack_cursor(place), more)
+    facts.sort(key=lambda fact: fact[:4])
+    return facts
+
+
+def _ends(place: Place, streams: Sequence[tuple[int, list[Any]]]) -> Place:
+    """Where each shard's portion ends."""
+    return [
+        [entries[-1][0], 0] if entries and entries[-1][0] > at[0] else at
+        for at, (_, entries) in zip(place, streams, strict=True)
+    ]
 
 
 async def _stream(client: Hosts, shard: int, after: int, limit: int) -> tuple[int, list[Any]]:
