@@ -106,7 +106,7 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
         refused = _refuse_late(known, key, now_ms)
         if refused is not None:
             return refused
-    if state.known(attempt(key, nonce)) is not None:
+    if not dry and state.known(attempt(key, nonce)) is not None:
         return [Outcome.ABORTED]
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
     refused = holds.refuse(state, own, extra, now_ms)
