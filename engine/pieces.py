@@ -45,10 +45,10 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
             return [OK, record]
         if ends is None or piece.digest != ends:
             return [Outcome.IN_PROGRESS]
-        _end_piece(state, field, piece, now_ms)
-    elif (shipped := state.known(field)) is not None:
-        if Reservation(shipped).digest == nonce:
-            return [OK, shipped]  # A late double: what it took has left long ago.
+        _end_piece(state, field, piece)
+    elif (ended := state.known(field)) is not None:
+        if Reservation(ended).digest == nonce:
+            return [OK, ended]  # A late double: home has said how it ended.
         state.reopen(field)
     refused = holds.refuse(state, lines, extra, now_ms)
     if refused is not None:
@@ -194,21 +194,22 @@ def drop(state: ShardState, command: Command, now_ms: int) -> Reply:
     if record is not None:
         piece = Reservation(record)
         if piece.digest == nonce and piece.status is Status.TAKEN:
-            _end_piece(state, field, piece, now_ms)
+            _end_piece(state, field, piece, sealed=False)
     return [OK]
 
 
-def _end_piece(state: ShardState, field: str, piece: Reservation, now_ms: int) -> None:
-    """Free what a piece still holds and forget it; one that has shipped is kept as ended.
+def _end_piece(state: ShardState, field: str, piece: Reservation, *, sealed: bool = True) -> None:
+    """Free what a piece still holds; one that home may have sealed is kept as ended.
 
-    Home would tell a late double of its take to ship once more.
+    A late double of its take must not start it anew: late doubles of home's news would then
+    ship its units once more, or hold them for good.
     """
     if piece.status is Status.TAKEN:
         _unsealed(state, piece, -1)
     holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
     record = state.reservations[field]
     state.fact(Event.PIECE_DROPPED, field, record)
-    if SHIPPED in piece.extra:
+    if sealed:
         state.close(field, record)
         return
     records = state.effects.records
@@ -252,7 +253,7 @@ def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
         _ship(state, piece, shipped)
         _store(state, field, piece)
     if status is not Status.CONFIRMED:
-        _end_piece(state, field, piece, now_ms)
+        _end_piece(state, field, piece)
     return [OK]
 
 
