@@ -99,8 +99,10 @@ class Ledger(LoadedState):
         for command in commands:
             if command[0] not in _KEYED:
                 continue
-            key = PIECE + command[1] if command[0] == Op.TAKE else command[1]
-            if key not in self.reservations:
+            key = command[1]
+            if command[0] == Op.TAKE:
+                fields.add(pieces.ended_piece(key, command[2]))
+            elif key not in self.reservations:
                 fields.add(key)
             if command[0] in (Op.SEAL, Op.ASK):
                 fields.add(pieces.attempt(key, command[2]))

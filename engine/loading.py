@@ -108,7 +108,7 @@ class LoadedState(ShardState):
             if field[0] != ATTEMPT:
                 for line in unpack(record)[3]:
                     if line[0] in self.books:
-                        self.books[line[0]].takers.append(field)
+                        self.books[line[0]].takers.append(field.partition(ATTEMPT)[0])
 
     def stop_where_books_differ(self, guard: Mapping[str, int]) -> list[str]:
         """Backings whose free units are not what the store's guard says; their SKUs stop.

@@ -34,6 +34,11 @@ def attempt(key: str, nonce: bytes) -> str:
     return f"{ATTEMPT}{key}{ATTEMPT}{nonce.hex()}"
 
 
+def ended_piece(reservation_id: str, nonce: bytes) -> str:
+    """The field of a piece that home has ended."""
+    return f"{PIECE}{reservation_id}{ATTEMPT}{nonce.hex()}"
+
+
 def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Set a piece's units aside; see ``commands.take``."""
     _, reservation_id, nonce, home, lines, extra, ends = command
@@ -46,10 +51,9 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
         if ends is None or piece.digest != ends:
             return [Outcome.IN_PROGRESS]
         _end_piece(state, field, piece)
-    elif (ended := state.known(field)) is not None:
-        if Reservation(ended).digest == nonce:
-            return [OK, ended]  # A late double: home has said how it ended.
-        state.reopen(field)
+    ended = state.known(ended_piece(reservation_id, nonce))
+    if ended is not None:
+        return [OK, ended]  # A late double: home has said how it ended.
     refused = holds.refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
@@ -209,13 +213,12 @@ def _end_piece(state: ShardState, field: str, piece: Reservation, *, sealed: boo
     holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
     record = state.reservations[field]
     state.fact(Event.PIECE_DROPPED, field, record)
-    if sealed:
-        state.close(field, record)
-        return
     records = state.effects.records
     if field not in records:
         records[field] = record
     del state.reservations[field]
+    if sealed:
+        state.close(ended_piece(field[1:], piece.digest), record)
 
 
 def ask(state: ShardState, command: Command, now_ms: int) -> Reply:
