@@ -15,7 +15,7 @@ from engine.commands import Command
 from engine.ids import digest
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, ON_HAND_MAX
 from engine.outcome import Outcome
-from engine.pieces import attempt
+from engine.pieces import attempt, ended_piece
 from engine.record import CHANNEL, OWES, PARTIAL, Reservation, Status, line_units
 from tests.builders import WAREHOUSE, adjust, fulfil
 from tests.property.machine import ASK_AGAIN_MS, NODES, REMOTE, SKUS, Machine, as_lines
@@ -284,8 +284,9 @@ class LedgerMachine(Machine):
             if name not in self.ledger.reservations and hash(name) not in known:
                 assert self.now_ms - record.ended_at_ms >= CLOSED_WINDOW_MS
                 del self.model.records[name]
-        pieces = self.model.shipped_pieces
-        self.model.shipped_pieces = {n: v for n, v in pieces.items() if hash(n) in known}
+        ended = self.model.ended_pieces
+        kept = {at for at in ended if hash(ended_piece(at[0][1:], at[1])) in known}
+        self.model.ended_pieces = kept
         marks = {at for at in self.model.aborted if hash(attempt(*at)) in known}
         self.model.aborted = marks
 

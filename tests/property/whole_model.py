@@ -17,7 +17,7 @@ class WholeModel(Model):
     def __init__(self, skus: set[str], nodes: dict[str, tuple[int, frozenset[str]]]) -> None:
         super().__init__(skus, nodes)
         self.since: dict[str, int] = {}
-        self.shipped_pieces: dict[str, bytes] = {}  # Nonce of the last that shipped and ended.
+        self.ended_pieces: set[tuple[str, bytes]] = set()  # By home's word.
 
     def copy(self) -> "WholeModel":
         """As it is now."""
@@ -37,7 +37,7 @@ class WholeModel(Model):
             if live.digest != ends:
                 return Outcome.IN_PROGRESS
             self.forget(field)
-        elif self.shipped_pieces.get(field) == nonce:
+        if (field, nonce) in self.ended_pieces:
             return Outcome.OK
         if (unknown := self.unknown(wanted)) is not None:
             return unknown
@@ -48,16 +48,14 @@ class WholeModel(Model):
         return Outcome.OK
 
     def forget(self, field: str) -> None:
-        """A piece is over; one that has shipped is remembered."""
-        piece = self.records.pop(field)
-        if piece.shipped:
-            self.shipped_pieces[field] = piece.digest
+        """A piece is over by home's word: it is remembered."""
+        self.ended_pieces.add((field, self.records.pop(field).digest))
 
     def drop(self, field: str, nonce: bytes) -> None:
         """Only what is taken and of this attempt."""
         piece = self.records.get(field)
         if piece is not None and piece.status is Status.TAKEN and piece.digest == nonce:
-            self.forget(field)
+            del self.records[field]
 
     def tell(
         self, field: str, nonce: bytes, status: Status, until_ms: int, shipped: Shipped
@@ -106,7 +104,7 @@ class WholeModel(Model):
                 return Outcome.REPEATED
             if known.as_of(now_ms) is not Status.EXPIRED:
                 return Outcome.NOT_HELD
-        if (key, nonce) in self.aborted:
+        if not dry and (key, nonce) in self.aborted:
             return Outcome.ABORTED
         own = [line for line in wanted if not line.backings]
         granted = self.allocated(own, None, partial=False) if own else []

@@ -1,0 +1,264 @@
+"""Reservations over several shards on thousands of bad days: no half basket, nothing left."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from actors import sagas
+from engine import commands, holds, ledger, pieces
+from engine.commands import Command, Op, Reply
+from engine.ids import digest, home_of
+from engine.outcome import Outcome
+from engine.record import NONCE, Reservation, Status
+from engine.requests import Reserve
+from engine.state import PIECE, ShardState
+from tests.property.simulation import (
+    ALL_SKUS,
+    CALL_S,
+    SHARDS,
+    STORM_S,
+    Cluster,
+    Host,
+    settled,
+    simulate,
+)
+
+#: A coordinator that is cut off between two takes has prepared calls it never makes.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'Cluster.call' was never awaited")
+
+#: Refusals after which nothing may have been done.
+NOTHING_DONE = {Outcome.SHORT, Outcome.CONTENDED, Outcome.UNAVAILABLE, Outcome.IN_PROGRESS}
+#: Shorter and longer than a piece waits before it asks home.
+HOLDS_MS = (1_500, 3_000, 9_000)
+PLANS = ("pay", "pay", "late", "late", "late", "release", "leave", "ship", "cancel")
+
+
+class Day:
+    """Buyers with their baskets, and what each was told."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.told: dict[str, list[tuple[bytes, int]]] = {}
+        self.sent: dict[str, int] = {}
+
+    async def story(self, cluster: Cluster) -> None:
+        """Some buyers send the same request twice at once, some use a key for two baskets."""
+        buyers = []
+        for number in range(self.random.randint(2, 6)):
+            request = self.basket(f"k{number}")
+            same = self.random.choice((1, 1, 1, 2, 3))
+            other = self.random.random() < 0.1
+            buyers += [cluster.start(self.buyer(cluster, request)) for _ in range(same)]
+            if other:
+                buyers.append(cluster.start(self.buyer(cluster, self.basket(request.key))))
+        for buyer in buyers:
+            if self.random.random() < 0.15:
+                cluster.loop.call_later(self.random.uniform(0, 4), buyer.cancel)
+        await asyncio.wait(buyers, timeout=STORM_S * 2)
+
+    def basket(self, key: str) -> Reserve:
+        """Two to four lines; now and then one is content with less."""
+        skus = self.random.sample(ALL_SKUS, self.random.randint(2, 4))
+        lines = [[sku, None, self.random.randint(1, 3)] for sku in skus]
+        partial = self.random.random() < 0.2
+        extra = {"p": True} if partial else None
+        hold_ms = self.random.choice(HOLDS_MS)
+        return Reserve(key, digest(lines, hold_ms, extra), lines, hold_ms, extra, partial)
+
+    async def buyer(self, cluster: Cluster, request: Reserve) -> None:
+        """Reserve, and perhaps pay, give back, pay late, ship or cancel."""
+        key = request.key
+        self.sent[key] = self.sent.get(key, 0) + 1
+        await asyncio.sleep(self.random.uniform(0, 1.5))
+        until = cluster.loop.time() + CALL_S
+        reply = await sagas.reserve(cluster, SHARDS, request, until)
+        self.told.setdefault(key, []).append((request.digest, reply[0]))
+        home = home_of((line[0] for line in request.lines), SHARDS)
+        plan = self.random.choice(PLANS)
+        if reply[0] not in (Outcome.OK, Outcome.REPEATED) or plan == "leave":
+            return
+        if plan == "late":
+            await asyncio.sleep(request.hold_ms / 1000 + self.random.uniform(-0.2, 2))
+        verb = commands.release(key) if plan == "release" else commands.confirm(key)
+        reply = await cluster.call(home, verb, cluster.loop.time() + CALL_S)
+        if reply[0] == Outcome.ELSEWHERE:
+            reply = await sagas.confirm_late(
+                cluster, SHARDS, home, key, reply[1], cluster.loop.time() + CALL_S
+            )
+        if reply[0] != Outcome.OK:
+            return
+        await self.after(cluster, home, key, plan)
+
+    async def after(self, cluster: Cluster, home: int, key: str, plan: str) -> None:
+        """What happens to a paid basket."""
+        await asyncio.sleep(self.random.uniform(0, 1))
+        until = cluster.loop.time() + CALL_S
+        if plan in ("ship", "cancel"):
+            parcel = commands.fulfil(key, "parcel-1", b"d" * 16, None)
+            reply = await cluster.call(home, parcel, until)
+            if reply[0] == Outcome.ELSEWHERE:
+                await sagas.fulfil(cluster, SHARDS, home, parcel, reply[1], until)
+        if plan == "cancel":
+            await cluster.call(home, commands.cancel(key), until)
+
+    def answers_were_true(self, cluster: Cluster) -> None:
+        """A yes is there for good; after a no to the only request of a key there is nothing."""
+        for key, told in self.told.items():
+            homes = [self.known(cluster, shard, key) for shard in range(SHARDS)]
+            kept = {record.digest for record in homes if record is not None}
+            for sent, outcome in told:
+                if outcome in (Outcome.OK, Outcome.REPEATED):
+                    assert sent in kept, f"{key} was promised and is not there"
+            if self.sent[key] == 1 and told[0][1] in NOTHING_DONE:
+                assert not kept, f"{key} was refused and is there"
+
+    @staticmethod
+    def known(cluster: Cluster, shard: int, key: str) -> Reservation | None:
+        """A reservation, open or ended."""
+        hashes = cluster.server.shards[shard].hashes
+        for name, fields in hashes.items():
+            if (name == "reservations" or name.startswith("closed:")) and key in fields:
+                return Reservation(fields[key])
+        return None
+
+
+def play(seed: int) -> None:
+    """One day, and what must be true behind it."""
+    day = Day(seed)
+    cluster = simulate(seed, day.story)
+    settled(cluster)
+    day.answers_were_true(cluster)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_whatever_fails_no_basket_is_half_and_nothing_is_left_behind(block: int) -> None:
+    """A coordinator, an owner or a message may stop at any point: the pieces end by themselves."""
+    for seed in range(block * 100, block * 100 + 100):
+        try:
+            play(seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}") from error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(100, 200))
+def test_in_very_many_days_no_basket_is_half(block: int) -> None:
+    """The same, ten thousand times."""
+    test_whatever_fails_no_basket_is_half_and_nothing_is_left_behind(block)
+
+
+# Bugs of each kind, planted: a test that cannot fail proves nothing.
+
+
+def drop_without_nonce(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """A late drop of one attempt ends the piece of another."""
+    record = state.reservations.get(PIECE + command[1])
+    nonce = Reservation(record).digest if record else command[2]
+    return pieces.drop(state, [command[0], command[1], nonce], now_ms)
+
+
+def tell_without_nonce(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Old news of an attempt that came to nothing reach the next one."""
+    record = state.reservations.get(PIECE + command[1])
+    nonce = Reservation(record).digest if record else command[2]
+    return pieces.tell(state, [*command[:2], nonce, *command[3:]], now_ms)
+
+
+def ask_without_mark(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Home says that there is nothing, and lets a slow seal prove it wrong."""
+    record = state.known(command[1])
+    if record is None or Reservation(record).extra.get(NONCE) != command[2].hex():
+        return [Outcome.OK, Status.RELEASED, 0, None]
+    return pieces.ask(state, command, now_ms)
+
+
+def mark_beside_no_record_only(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """The same for the attempt of a late payment."""
+    if state.known(command[1]) is not None:
+        return ask_without_mark(state, command, now_ms)
+    return pieces.ask(state, command, now_ms)
+
+
+def seal_that_forgets_its_own(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """The same seal again is called a repeat of somebody else's."""
+    known = state.known(command[1])
+    if known is not None and Reservation(known).extra.get(NONCE) == command[2].hex():
+        return holds.repeat(known, command[1], command[3], now_ms)
+    return pieces.seal(state, command, now_ms)
+
+
+def take_after_the_end(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """A late double of a take finds nothing of its piece, and starts it anew."""
+    known, state.recalled = state.recalled, {}
+    just_closed, state.just_closed = state.just_closed, {}
+    try:
+        return pieces.take(state, command, now_ms)
+    finally:
+        state.recalled, state.just_closed = known, just_closed
+
+
+def settle_before_it_is_told(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Home forgets what it owes as soon as one shard has heard of it."""
+    record = state.reservations.get(command[1])
+    if record is not None:
+        for shard, news in list(Reservation(record).extra.get("o", {}).items()):
+            holds.settle(state, [command[0], command[1], shard, news], now_ms)
+    return [Outcome.OK]
+
+
+PLANTED: list[tuple[Op, Callable[[ShardState, Command, int], Reply]]] = [
+    (Op.DROP, drop_without_nonce),
+    (Op.TELL, tell_without_nonce),
+    (Op.ASK, ask_without_mark),
+    (Op.ASK, mark_beside_no_record_only),
+    (Op.SEAL, seal_that_forgets_its_own),
+    (Op.TAKE, take_after_the_end),
+    (Op.SETTLE, settle_before_it_is_told),
+]
+
+
+@pytest.mark.parametrize(("op", "bug"), PLANTED, ids=[bug.__name__ for _, bug in PLANTED])
+def test_a_planted_bug_is_found(
+    op: Op, bug: Callable[[ShardState, Command, int], Reply], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the days that the suite plays anyway."""
+    monkeypatch.setitem(ledger._HANDLERS, op, bug)
+    assert found_within(1_000), f"{bug.__name__} went unnoticed"
+
+
+def test_a_coordinator_that_drops_after_a_lost_seal_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer to a seal was lost, and it takes that for a no."""
+    call = Cluster.call
+
+    async def hasty(self: Cluster, shard: int, command: Command, deadline_at: float) -> Reply:
+        reply = await call(self, shard, command, deadline_at)
+        lost = command[0] == Op.SEAL and reply[0] == Outcome.LOST
+        return [Outcome.UNAVAILABLE, 100] if lost else reply
+
+    monkeypatch.setattr(Cluster, "call", hasty)
+    assert found_within(1_000), "it went unnoticed"
+
+
+def test_a_piece_that_decides_by_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time has come, and it ends without asking home."""
+
+    async def decide(self: Cluster, host: Host, name: str) -> None:
+        piece = Reservation(host.ledger.reservations[name])
+        self.apply(host, commands.tell(name[1:], piece.digest, Status.EXPIRED, 0, None))
+
+    monkeypatch.setattr(Cluster, "ask_home", decide)
+    assert found_within(1_000), "it went unnoticed"
+
+
+def found_within(days: int) -> bool:
+    """Whether one of the first days goes wrong."""
+    for seed in range(days):
+        try:
+            play(seed)
+        except (AssertionError, KeyError):
+            return True
+    return False
