@@ -1,10 +1,15 @@
 """Reports and the audit over all shards, gathered from their hosts."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from actors.feed import Hosts
 from actors.lane import LineLost
+
+_TRIES: Final = 40
+_PAUSE_S: Final = 0.05
+#: A shard's books may hold millions of records.
+_AUDIT_S: Final = 300.0
 
 
 class Audit(NamedTuple):
@@ -51,8 +56,22 @@ async def run(client: Hosts) -> Audit:
     Raises ``LineLost`` while a shard has no owner.
     """
     shards, findings = [], []
-    for shard, owner in enumerate(client.map.owners):
-        told = await client.control(owner or "", {"m": "audit", "shard": shard}, 300.0)
+    for shard in range(len(client.map.owners)):
+        told = await _ask_owner(client, shard)
         shards.append(told["shard"])
         findings += told["findings"]
     return Audit(not findings, shards, findings)
+
+
+async def _ask_owner(client: Hosts, shard: int) -> dict[str, Any]:
+    """What the owner says; a shard on its way to another one is asked for again a while."""
+    for _ in range(_TRIES):
+        owner = client.map.owners[shard]
+        if owner is not None:
+            told: dict[str, Any] = await client.control(
+                owner, {"m": "audit", "shard": shard}, _AUDIT_S
+            )
+            if told:
+                return told
+        await asyncio.sleep(_PAUSE_S)
+    raise LineLost(f"shard {shard} has no owner")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from actors.owner import Batch, Job
+    from engine.ledger import Ledger
 
 _WINDOW_S: Final = 60.0
 _SAMPLES_MAX: Final = 4_096
+_NONE: Final[list[Any]] = ["", 0]  # The record of a shortfall that is none.
 #: Upper bounds of the histograms' buckets: commands, and seconds.
 SIZE_BUCKETS: Final = (1, 4, 16, 64, 256, 1024, 4096)
 SECONDS_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -49,6 +51,8 @@ class Telemetry:
         self._recent: deque[tuple[float, int, float, float, float]] = deque(maxlen=_SAMPLES_MAX)
         self._queue_ms = 0.0
         self._decide_ms = 0.0
+        self._oversold = 0
+        self._oversold_until = 0.0
 
     def decided(self, jobs: "list[Job]", started: float, ended: float) -> None:
         """A batch has been decided, its first job having waited since it came."""
@@ -64,6 +68,22 @@ class Telemetry:
         self.commit_seconds.add(now - batch.sent_at)
         commit_ms = (now - batch.sent_at) * 1000
         self._recent.append((now, commands, self._queue_ms, self._decide_ms, commit_ms))
+
+    def oversold_units(self, ledger: "Ledger") -> int:
+        """Units promised, not there, and without a shortfall record: must be 0.
+
+        Looked at anew once a minute: a shard may have 100,000 positions.
+        """
+        now = time.monotonic()
+        if now >= self._oversold_until:
+            self._oversold_until = now + _WINDOW_S
+            self._oversold = sum(
+                max(0, position.shortfall - ledger.shortfalls.get(position.backing, _NONE)[1])
+                for book in ledger.books.values()
+                for position in book.positions.values()
+                if position.reserved + position.committed > position.on_hand
+            )
+        return self._oversold
 
     def last_minute(self) -> dict[str, Any]:
         """Percentiles as ``GET /v1/shards`` shows them."""

@@ -15,7 +15,6 @@ from engine import commands
 from engine.commands import Command, Reply
 from engine.effects import Effects, Sealed
 from engine.errors import CannotStart
-from engine.events import FORMAT, Event
 from engine.ids import digest
 from engine.ledger import Ledger
 from engine.record import PARTIAL, Durability, pack

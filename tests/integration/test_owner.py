@@ -8,6 +8,7 @@ import pytest
 from actors import owner as owner_module
 from engine import commands
 from engine.ids import shard_of
+from engine.limits import QUEUE_COMMANDS_MAX
 from engine.outcome import Outcome
 from engine.record import Reservation, Status
 from engine.store.protocol import Right
@@ -186,11 +187,11 @@ async def test_a_full_queue_refuses_new_holds_and_takes_what_finishes(cluster: C
     core = cluster.owner_of("A").core
     owner = core.owners[shard_of("A", SHARDS)]
     owner.paused = True
-    owner.queued = owner_module.QUEUE_COMMANDS_MAX
+    owner.queued = QUEUE_COMMANDS_MAX
     refused = await cluster.reserve("k2", ["A", None, 1])
     assert refused[0] == Outcome.OVERLOADED
     paid = asyncio.ensure_future(cluster.call("A", commands.confirm("k1")))
-    await until(lambda: owner.queued > owner_module.QUEUE_COMMANDS_MAX)
+    await until(lambda: owner.queued > QUEUE_COMMANDS_MAX)
     owner.paused = False
     owner.pump()
     assert (await paid)[0] == Outcome.OK
