@@ -108,6 +108,8 @@ class ShardState:
         if field not in effects.records:
             effects.records[field] = self.reservations.get(field)
         self.reservations.pop(field, None)
+        if hash(field) in self.closed:
+            self.reopen(field)  # It ended before and lived again since.
         if not effects.closed:
             known = self.closed_hours.get(effects.hour())
             effects.closed_before = None if known is None else len(known)
@@ -116,7 +118,7 @@ class ShardState:
         self.remember_closed(field, effects.hour())
 
     def reopen(self, field: str) -> None:
-        """An ended record is about to live again: what is known of its end can be brought back."""
+        """What is known of an earlier end can be brought back: it is to be forgotten now."""
         if field in self.effects.closed:
             return  # It ended in this very batch: before that it was open.
         hour, record = self.closed.get(hash(field)), self.just_closed.get(field)

@@ -137,7 +137,8 @@ async def test_the_feed_resumes_at_every_event(cluster: Cluster) -> None:
             break
         single += page.events
         cursor = page.events[-1].cursor
-    assert single == whole
+    # Cursors may differ: one says how far, behind facts that are not shown.
+    assert [event[1:] for event in single] == [event[1:] for event in whole]
     assert sum(event.type == "reservation.held" for event in whole) == 12
     for shard in range(SHARDS):
         seqs = [event.seq for event in whole if event.shard == shard]
