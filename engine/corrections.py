@@ -72,8 +72,6 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
         position.backing,
         [after, position.safety_stock, position.quarantined, reference, reason],
     )
-    if known is None:
-        state.field(f"q|{position.backing}", _counts(position))
     return position.report()
 
 
@@ -84,11 +82,6 @@ def _new_position(state: ShardState, book: Book, place: Node) -> Position:
 
     state.undo(remove)
     return book.add(place)
-
-
-def _counts(position: Position) -> bytes:
-    packed: bytes = pack([position.on_hand, position.safety_stock, position.quarantined])
-    return packed
 
 
 def remember(state: ShardState, name: str, entry: list[Any]) -> None:

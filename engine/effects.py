@@ -111,10 +111,14 @@ class Effects:
         return entries
 
     def stock_fields(self) -> None:
-        """Enter the positions whose counts (not promises) changed among the fields."""
+        """Enter the positions whose counts (not promises) changed among the fields.
+
+        What the world has touched is written even where it ends as it began: it may be new.
+        """
         for position, before in self.positions.items():
             if (
-                position.on_hand != before[0]
+                position in self.world
+                or position.on_hand != before[0]
                 or position.safety_stock != before[1]
                 or position.quarantined != before[4]
             ):
