@@ -272,6 +272,7 @@ class LedgerMachine(Machine):
         """A batch is decided within moments, though it may see an hour end."""
         if step_ms >= HOUR_MS:
             self.end_batch()
+            self.accept_all()
         self.now_ms += step_ms
 
     @rule()

@@ -8,7 +8,18 @@ from engine import commands
 from engine.ledger import Ledger
 from engine.limits import SHORTFALL_DEADLINE_MS
 from engine.outcome import Outcome
-from tests.builders import NOW_MS, adjust, count, counters, fulfil, receive, reserve, stocked_ledger
+from engine.record import unpack
+from tests.builders import (
+    NOW_MS,
+    WAREHOUSE,
+    adjust,
+    count,
+    counters,
+    fulfil,
+    receive,
+    reserve,
+    stocked_ledger,
+)
 
 
 def short(ledger: Ledger) -> list[list[Any]]:
@@ -79,3 +90,12 @@ def test_safety_stock_is_withheld_but_no_shortfall(ledger: Ledger) -> None:
     assert reply[1] == ["A", "w1", 10, 7, 8, 0, 0, 0, 0]
     assert short(ledger) == []
     assert ledger.decide(reserve("d", ("A", 1)), NOW_MS)[0] == Outcome.SHORT
+
+
+def test_what_a_batch_writes_of_a_new_position_is_how_it_ends() -> None:
+    """Nine units came and went within one batch: the store must not keep the nine."""
+    ledger = stocked_ledger({"A": {"w1": 1}}, {"w2": dict(WAREHOUSE)})
+    ledger.decide_all([receive("A", 9, "w2"), receive("A", -9, "w2")], NOW_MS)
+    sealed = ledger.seal()
+    assert sealed is not None
+    assert unpack(sealed.effects.fields["q|A|w2"]) == [0, 0, 0]
