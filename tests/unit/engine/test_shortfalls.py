@@ -8,7 +8,7 @@ from engine import commands
 from engine.ledger import Ledger
 from engine.limits import SHORTFALL_DEADLINE_MS
 from engine.outcome import Outcome
-from engine.record import unpack
+from engine.record import pack
 from tests.builders import (
     NOW_MS,
     WAREHOUSE,
@@ -98,4 +98,4 @@ def test_what_a_batch_writes_of_a_new_position_is_how_it_ends() -> None:
     ledger.decide_all([receive("A", 9, "w2"), receive("A", -9, "w2")], NOW_MS)
     sealed = ledger.seal()
     assert sealed is not None
-    assert unpack(sealed.effects.fields["q|A|w2"]) == [0, 0, 0]
+    assert sealed.effects.fields["q|A|w2"] == pack([0, 0, 0])
