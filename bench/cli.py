@@ -17,6 +17,7 @@ import uvloop
 from rich.console import Console
 from rich.status import Status
 
+from bench import tree
 from bench.catalogue import FLASH_SALE, SCENARIOS
 from bench.demo import play_demo
 from bench.figures import FailIf, UsageError, compare
@@ -27,6 +28,8 @@ from bench.report import Document, document, figures_of, show, show_changes, wri
 from bench.scenario import Options, Run, Scenario
 
 _LEVELS: Final = ("memory", "everysec", "fsync")
+#: More than this taken by others before a run, and its figures are theirs as much as ours.
+_BUSY_SHARE_MAX: Final = 0.1
 _errors = Console(stderr=True, highlight=False)
 
 
@@ -89,7 +92,13 @@ def _runs(scenario: Scenario, chosen: Options, options: argparse.Namespace) -> l
         for number in range(1, options.runs + 1):
             prefix = f"{scenario.name}, run {number} of {options.runs}: "
             told = replace(chosen, say=_progress(status, prefix))
-            runs.append(uvloop.run(_play(scenario, told)))
+            busy = tree.busy_share()
+            run = uvloop.run(_play(scenario, told))
+            run.figures["others_cpu_share"] = busy
+            if busy > _BUSY_SHARE_MAX:
+                run.notes.append(f"before run {number} others used {busy:.0%} of the cores: its "
+                                 "figures and ratios are not to be quoted")  # fmt: skip
+            runs.append(run)
     return runs
 
 

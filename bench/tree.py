@@ -1,8 +1,13 @@
-"""The product's processes, seen from outside: which are owners, which is the store."""
+"""Processes, seen from outside: which are owners, which is the store, is anybody else busy."""
 
 import psutil
 
 from bench.processes import CannotStart
+
+
+def busy_share(seconds: float = 1.0) -> float:
+    """Share of all cores that this machine uses while we do nothing but wait."""
+    return float(psutil.cpu_percent(interval=seconds)) / 100
 
 
 def hosts(pid: int) -> list[int]:
