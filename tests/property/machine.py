@@ -53,6 +53,25 @@ def image(ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def looked_after(ledger: Ledger, now_ms: int) -> None:
+    """Every hold and taken piece is due in time; every debt is known."""
+    first: dict[str, int] = {}
+    for span, names in ledger._due.items():
+        for name in names:
+            first[name] = min(first.get(name, span), span)
+    owing = set()
+    for name, record in ledger.reservations.items():
+        reservation = Reservation(record)
+        if reservation.status in (Status.HELD, Status.TAKEN):
+            by_ms = max(reservation.expires_at_ms, now_ms) + DUE_MS
+            by_ms += ASK_AGAIN_MS if name[0] == PIECE else 0
+            assert name in first, name
+            assert first[name] * DUE_MS <= by_ms, name
+        if OWES in reservation.extra:
+            owing.add(name)
+    assert ledger.owing == owing
+
+
 @dataclass
 class Batch:
     """Commands decided together, and everything as it was before them."""
@@ -185,25 +204,6 @@ class Machine(RuleBasedStateMachine):
             shortfall = self.ledger.shortfalls.get(backing)
             assert (shortfall[1] if shortfall else 0) == missing, backing
         assert len(counters(self.ledger)) == len(self.model.on_hand)
-
-    def everything_is_looked_after(self) -> None:
-        """Every hold and taken piece is due in time; every debt is known."""
-        ledger = self.ledger
-        first: dict[str, int] = {}
-        for span, names in ledger._due.items():
-            for name in names:
-                first[name] = min(first.get(name, span), span)
-        owing = set()
-        for name, record in ledger.reservations.items():
-            reservation = Reservation(record)
-            if reservation.status in (Status.HELD, Status.TAKEN):
-                by_ms = max(reservation.expires_at_ms, self.now_ms) + DUE_MS
-                by_ms += ASK_AGAIN_MS if name[0] == PIECE else 0
-                assert name in first, name
-                assert first[name] * DUE_MS <= by_ms, name
-            if OWES in reservation.extra:
-                owing.add(name)
-        assert ledger.owing == owing
 
     def the_store_agrees(self) -> None:
         """Nothing on its way: guard, stream and a rebuilt ledger say what the live one does."""

@@ -18,7 +18,15 @@ from engine.outcome import Outcome
 from engine.pieces import attempt, ended_piece
 from engine.record import CHANNEL, OWES, PARTIAL, Reservation, Status, line_units
 from tests.builders import WAREHOUSE, adjust, fulfil
-from tests.property.machine import ASK_AGAIN_MS, NODES, REMOTE, SKUS, Machine, as_lines
+from tests.property.machine import (
+    ASK_AGAIN_MS,
+    NODES,
+    REMOTE,
+    SKUS,
+    Machine,
+    as_lines,
+    looked_after,
+)
 from tests.property.model import Line
 
 HOUR_MS = 3_600_000
@@ -324,7 +332,7 @@ class LedgerMachine(Machine):
 
     @invariant()
     def no_hold_piece_or_debt_is_forgotten(self) -> None:
-        self.everything_is_looked_after()
+        looked_after(self.ledger, self.now_ms)
 
     @invariant()
     def a_record_has_the_units_it_says(self) -> None:
