@@ -93,6 +93,7 @@ class Ledger(LoadedState):
 
     def to_recall(self, commands: Sequence[Command]) -> set[str]:
         """Fields of ended records the store must be asked for before these can be decided."""
+        self.closing = {}
         if self.closed_loaded and not self.closed:
             return set()
         fields: set[str] = set()

@@ -274,6 +274,7 @@ class ShardState:
             self.closed.pop(hash(field), None)
         if effects.closed:
             self._unlist_closed(effects)
+        self.closing = {}  # It may hold ends that are being taken back.
         for step in reversed(effects.undo):
             step()
         for field, before in effects.records.items():
