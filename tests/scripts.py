@@ -35,7 +35,7 @@ class Script:
         self.steps: list[Callable[[], Command]] = [
             self.reserve, self.reserve, self.reserve, self.partly, self.again, self.verb, self.verb,
             self.verb, self.ship, self.adjust, self.count, self.piece, self.piece, self.sweep,
-            self.tidy, self.place, self.read, self.seal,
+            self.tidy, self.place, self.define, self.read, self.seal,
         ]  # fmt: skip
 
     def batches(self, count: int) -> list[tuple[int, list[Command]]]:
@@ -150,6 +150,10 @@ class Script:
         if self.random.random() < 0.3:
             members["channels"] = ["live"]
         return commands.define_node(self.random.choice(NODES), members)
+
+    def define(self) -> Command:
+        """A SKU, or other members of it."""
+        return commands.define_sku(self.random.choice(SKUS), ["", self.random.randint(0, 1), None])
 
     def read(self) -> Command:
         """Reads are decided like the rest."""

@@ -111,3 +111,23 @@ def test_a_record_is_known_while_its_end_is_being_committed_and_recalled() -> No
     assert ledger.to_recall([wanted]) == set()
     ledger.accepted(sealed)
     assert ledger.decide(wanted, NOW_MS)[0] == Outcome.REPEATED
+
+
+def test_a_key_stays_known_when_its_revival_is_taken_back() -> None:
+    """Expired, then paid late and cancelled in a batch that the store refuses: expired again."""
+    ledger = stocked_ledger({"A": {"w1": 5}})
+    wanted = reserve("k", ("A", 2))
+    late = NOW_MS + HOLD_MS
+    ledger.decide(wanted, NOW_MS)
+    ledger.decide(commands.expire(["k"]), late)
+    accepted = ledger.seal()
+    assert accepted is not None
+    ledger.accepted(accepted)
+    ended = accepted.effects.closed["k"]
+    ledger.recalled = {"k": ended}
+    ledger.decide_all([commands.confirm("k"), commands.cancel("k")], late)
+    ledger.recalled = {}
+    ledger.take_back(ledger.seal())
+    assert ledger.to_recall([wanted]) == {"k"}
+    ledger.recalled = {"k": ended}
+    assert ledger.decide(wanted, late) == [Outcome.REPEATED, ended]
