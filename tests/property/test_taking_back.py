@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine import commands
-from engine.commands import Command, Reply
+from engine.commands import Command, Op, Reply
 from engine.effects import Sealed
 from engine.ledger import Ledger
 from engine.store.memory import MemoryServer
@@ -67,7 +67,9 @@ class Shard:
                 self.half_decided(*pair[0], before)
             for batch, (replies, sealed) in zip(pair, then, strict=True):
                 again, sealed_again = self.decide(*batch)
-                assert again == replies
+                for command, reply, first_reply in zip(batch[1], again, replies, strict=True):
+                    # A hint may name a key too many: those of refused batches stay among takers.
+                    assert reply == first_reply or command[0] == Op.HINT, command
                 assert _bytes(sealed_again) == _bytes(sealed)
                 self.accept(sealed_again)
             looked_after(self.ledger, second[0])
