@@ -87,6 +87,7 @@ class Supervisor:
         #: When the oldest question to each host was asked that has no answer yet.
         self._unanswered: dict[str, float] = {}
         self._names = 0
+        self._starting = 0
         #: A supervisor that started later than this one has a greater term.
         self._term = time.time_ns() // 1_000_000
         self._epoch = 0
@@ -144,7 +145,11 @@ class Supervisor:
         name = f"host-{self._names}"
         self._names += 1
         host = self._spawn(name)
-        await host.started()
+        self._starting += 1
+        try:
+            await host.started()
+        finally:
+            self._starting -= 1
         # The system closes a dead process' sockets at once; Ray tells of its end seconds later.
         self._lines[name] = await connect(
             host.address, lambda: self._background(self._replace(name, "ended"))
@@ -168,12 +173,20 @@ class Supervisor:
             if now - before > 2 * HEALTH_EVERY_MS / 1000:
                 self._unanswered.clear()
             before = now
+            self._adopt()
             for name, host in list(self._hosts.items()):
                 asked = self._unanswered.setdefault(name, now)
                 if now - asked > HEALTH_SILENCE_MS / 1000:
                     self._background(self._replace(name, "silent"))
                 else:
                     self._background(self._ask(name, host))
+
+    def _adopt(self) -> None:
+        """Assign what nobody owns: its host died, and the one it was meant for died too."""
+        names = sorted(self._hosts)
+        for shard, owner in enumerate(self.map.owners):
+            if names and owner not in self._hosts and shard not in self._assigning:
+                self._background(self._assign(shard, names[shard % len(names)]))
 
     async def _ask(self, name: str, host: Host) -> None:
         try:
@@ -210,7 +223,7 @@ class Supervisor:
             *(self._assign(shard, others[n % len(others)]) for n, shard in enumerate(orphans))
         )
         host.kill()
-        if len(self._hosts) < self._wanted:
+        if len(self._hosts) + self._starting < self._wanted:
             fresh = await self._add_host()
             await self._level_out(fresh)
 

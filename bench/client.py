@@ -2,7 +2,8 @@
 
 It shares two cores with what it measures, so it does as little as a client can: requests are
 bytes made beforehand, one is in flight per connection, and of an answer only the status, the
-length and the body are looked at. About 8 µs of processor time a request.
+length and the body are looked at. About 11 µs of processor time a request at
+256 connections and 19 µs at 64, most of it the kernel's.
 """
 
 import asyncio

@@ -33,6 +33,22 @@ async def test_a_dead_host_is_replaced_and_nothing_acknowledged_is_missing(
 
 
 @on_cluster
+async def test_all_hosts_may_die_at_once(cluster: Cluster) -> None:
+    """New ones own every shard; what was acknowledged is there."""
+    skus = [skus_on(shard, 1)[0] for shard in range(SHARDS)]
+    await cluster.stock(dict.fromkeys(skus, 50))
+    for n, sku in enumerate(skus):
+        assert (await cluster.reserve(f"k{n}", [sku, None, 1]))[0] == Outcome.OK
+    dead = set(cluster.hosts)
+    await asyncio.gather(*(cluster.hosts[name].die() for name in dead))
+    await until(lambda: dead.isdisjoint(cluster.supervisor.map.owners))
+    await until(lambda: not cluster.supervisor.reasons())
+    for n, sku in enumerate(skus):
+        assert (await cluster.call(sku, commands.read(f"k{n}")))[0] == Outcome.OK
+    await cluster.audit_is_clean()
+
+
+@on_cluster
 async def test_a_shard_moves_while_it_is_selling(cluster: Cluster) -> None:
     """Every request gets one answer, every hold is kept, nobody is told no by mistake."""
     await cluster.stock({"A": 1_000})
