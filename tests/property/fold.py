@@ -3,6 +3,7 @@
 from typing import Any
 
 from engine.events import Event
+from engine.limits import CLOSED_BUCKET_MS
 from engine.record import SHIPPED, Reservation, Status, unpack
 from engine.state import units_left
 
@@ -16,6 +17,7 @@ _AFTER: dict[Event, set[Event | None]] = {
     Event.SHIPPED: {Event.CONFIRMED, Event.SHIPPED},
     Event.CANCELLED: {Event.CONFIRMED, Event.SHIPPED},
 }
+_ENDS = {Event.RELEASED, Event.EXPIRED, Event.CANCELLED, Event.SHIPPED}
 _OF_PIECES = (Event.PIECE, Event.PIECE_DROPPED)
 
 
@@ -29,10 +31,12 @@ class Fold:
         self.records: dict[str, Reservation] = {}
         self.short: set[str] = set()
         self.last: dict[str, Event] = {}
+        self.last_at_ms: dict[str, int] = {}
+        self.at_ms = 0
 
     def take(self, events: bytes) -> None:
         """One entry of the stream."""
-        facts: list[Any] = unpack(events)[3]
+        _, self.at_ms, _, facts = unpack(events)
         for at in range(0, len(facts), 3):
             event = Event(facts[at])
             payload = facts[at + 2]
@@ -50,11 +54,20 @@ class Fold:
             if event in _AFTER:
                 assert self.last.get(subject) in _AFTER[event], (subject, event, self.last)
                 self.last[subject] = event
+                self.last_at_ms[subject] = self.at_ms
             self.record(subject, Reservation(payload))
+        elif event is Event.FORGOTTEN and subject.startswith("closed:"):
+            self.forget(int(subject.partition(":")[2]))
         elif event in _OF_PIECES:
             self.record(subject, Reservation(payload))
             if event is Event.PIECE_DROPPED:
                 del self.records[subject]
+
+    def forget(self, hour: int) -> None:
+        """Keys that ended in an hour are free again (a batch may have seen the next one begin)."""
+        for key, event in list(self.last.items()):
+            if event in _ENDS and self.last_at_ms[key] // CLOSED_BUCKET_MS in (hour, hour + 1):
+                del self.last[key]
 
     def record(self, subject: str, reservation: Reservation) -> None:
         """A record as it is now; what it has shipped since it was last seen has left."""

@@ -30,15 +30,15 @@ from tests.property.machine import (
 from tests.property.model import Line
 
 HOUR_MS = 3_600_000
-KEYS = st.sampled_from([f"k{number}" for number in range(8)])
+KEYS = st.sampled_from([f"k{number}" for number in range(4)])
 NONCES = st.sampled_from([bytes([200 + number]) * 16 for number in range(3)])
 PIECES = st.sampled_from(["00f.p1", "00f.p2"])
-HOLDS = st.sampled_from([1, 400, 60_000, 900_000, 4 * HOUR_MS])
-UNITS = st.integers(1, 9)
-SKU = st.sampled_from([*SKUS, *SKUS, *SKUS, "unknown"])
-WISH = st.sampled_from([None, None, None, *NODES, "nowhere"])
+HOLDS = st.sampled_from([400, 60_000, 60_000, 900_000, 4 * HOUR_MS])
+UNITS = st.sampled_from([1, 1, 2, 3, 5, 9])
+SKU = st.sampled_from([*(SKUS[:2] * 8), SKUS[2], "unknown"])
+WISH = st.sampled_from([*([None] * 8), *(NODES * 3), "nowhere"])
 LINES = st.lists(
-    st.tuples(SKU, WISH, UNITS), min_size=1, max_size=3, unique_by=lambda line: line[:2]
+    st.tuples(SKU, WISH, UNITS), min_size=1, max_size=2, unique_by=lambda line: line[:2]
 )
 OWN_LINES = st.lists(
     st.tuples(st.sampled_from(SKUS[:2]), st.sampled_from([None, "w1"]), st.integers(1, 4)),
@@ -275,7 +275,7 @@ class LedgerMachine(Machine):
 
     # Time and batches
 
-    @rule(step_ms=st.sampled_from([1, 250, 1_000, 60_000, HOUR_MS, 26 * HOUR_MS]))
+    @rule(step_ms=st.sampled_from([1, 250, 1_000, 60_000, 60_000, HOUR_MS, 26 * HOUR_MS]))
     def time_moves(self, step_ms: int) -> None:
         """A batch is decided within moments, though it may see an hour end."""
         if step_ms >= HOUR_MS:
@@ -344,7 +344,7 @@ class LedgerMachine(Machine):
 def test_the_ledger_does_what_two_dicts_would() -> None:
     """Promises 1 to 4, 6 and 10 on every path that a few hundred random steps take."""
     run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=60, stateful_step_count=50)
+        LedgerMachine, settings=settings(max_examples=250, stateful_step_count=60)
     )
 
 
@@ -352,5 +352,5 @@ def test_the_ledger_does_what_two_dicts_would() -> None:
 def test_the_ledger_does_so_for_long() -> None:
     """The same, deep."""
     run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=3_000, stateful_step_count=120)
+        LedgerMachine, settings=settings(max_examples=1_000, stateful_step_count=120)
     )
