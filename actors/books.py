@@ -2,19 +2,26 @@
 
 from typing import TYPE_CHECKING, Any
 
+from actors.owner import Phase, ShardOwner
 from engine.limits import PEEK_FIELDS_MAX
 from engine.record import pack
 
 if TYPE_CHECKING:
-    from actors.owner import ShardOwner
     from engine.store.protocol import ShardStore
 
 
-async def audit(owner: "ShardOwner", store: "ShardStore") -> dict[str, Any]:
+async def audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
     """Every record, guard and position that differs, with both sides' values.
 
     Selling goes on: decisions pause only while a portion of up to 1,000 fields is compared.
+    Empty where the shard went to another owner meanwhile.
     """
+    async with owner.audits:
+        found = await _audit(owner, store)
+    return found if owner.phase is Phase.SERVING else {}
+
+
+async def _audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
     ledger = owner.ledger
     findings: list[dict[str, Any]] = []
     for name, ours in (
@@ -45,7 +52,7 @@ async def audit(owner: "ShardOwner", store: "ShardStore") -> dict[str, Any]:
 
 
 async def _compare(
-    owner: "ShardOwner", store: "ShardStore", name: str, fields: list[str], ours: Any
+    owner: ShardOwner, store: "ShardStore", name: str, fields: list[str], ours: Any
 ) -> list[dict[str, Any]]:
     owner.paused = True
     try:
@@ -70,7 +77,7 @@ def _same(name: str, mine: bytes | None, theirs: bytes | None) -> bool:
     return mine == theirs
 
 
-def _finding(owner: "ShardOwner", kind: str, field: str, mine: Any, theirs: Any) -> dict[str, Any]:
+def _finding(owner: ShardOwner, kind: str, field: str, mine: Any, theirs: Any) -> dict[str, Any]:
     sku, _, node = field.removeprefix("q|").partition("|")
     stock = kind in ("free", "state")
     return {

@@ -53,7 +53,6 @@ class Chores:
         self._host = host
         self._peers: Peers | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._since: dict[int, float] = {}
         self._telling: set[tuple[int, str]] = set()
         self.clock_skew_ms = 0
 
@@ -89,8 +88,10 @@ class Chores:
 
     def _sweep(self, owner: "ShardOwner", now: float) -> None:
         """End holds whose time is over; not at once after a takeover, not with clocks in doubt."""
-        since = self._since.setdefault(id(owner), now)
-        if now - since < EXPIRY_GRACE_MS / 1000 or self.clock_skew_ms > CLOCK_SKEW_MS_MAX:
+        if (
+            now - owner.serving_since < EXPIRY_GRACE_MS / 1000
+            or self.clock_skew_ms > CLOCK_SKEW_MS_MAX
+        ):
             return
         shard = owner.right.shard
         fields = owner.ledger.due(owner.now_ms())

@@ -219,11 +219,13 @@ class Client:
             raise LineLost(f"{host} is not connected")
         try:
             async with asyncio.timeout(timeout_s):
-                return msgpack.unpackb(
-                    await queue.line.call(msgpack.packb(request)), strict_map_key=False
-                )
+                answer = await queue.line.call(msgpack.packb(request))
         except TimeoutError as error:
             raise LineLost(f"{host} did not answer in {timeout_s} s") from error
+        told = msgpack.unpackb(answer, strict_map_key=False)
+        if "failed" in told:
+            raise LineLost(f"{host}: {told['failed']}")
+        return told
 
     # What takes more than one command
 

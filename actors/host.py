@@ -16,6 +16,7 @@ import structlog
 
 from actors import books, recovery
 from actors.chores import Chores
+from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
@@ -64,19 +65,26 @@ class HostCore:
             Frame(asked, respond).run(self.owners)
 
     async def _control(self, asked: dict[str, Any], respond: Callable[[bytes], None]) -> None:
-        """Answer ``report``, ``events`` (of a shard, behind a seq) or ``audit`` (of a shard)."""
+        """Answer a question, or say that the store is away: nobody waits for nothing."""
+        try:
+            answer = await self._told(asked)
+        except (StoreLost, StoreRefused) as error:
+            answer = {"failed": str(error)}
+        respond(msgpack.packb(answer))
+
+    async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """``report``, ``events`` (of a shard, behind a seq) or ``audit`` (of a shard)."""
         match asked["m"]:
             case "report":
-                answer: dict[str, Any] = self.report()
+                return self.report()
             case "events":
                 entries = await self.store.events(asked["shard"], asked["after"], asked["most"])
-                answer = {"entries": [[entry.seq, entry.events] for entry in entries]}
+                return {"entries": [[entry.seq, entry.events] for entry in entries]}
             case "audit":
                 owner = self.owners.get(asked["shard"])
-                answer = await books.audit(owner, self.store) if owner is not None else {}
+                return await books.audit(owner, self.store) if owner is not None else {}
             case unknown:
                 raise ValueError(f"no such question: {unknown}")
-        respond(msgpack.packb(answer))
 
     def ask(self, shard: int, command: Command) -> "asyncio.Future[Reply]":
         """One command to a shard of this host."""
@@ -114,6 +122,11 @@ class HostCore:
             on_reload=self._reload,
         )
         owner.start_clock(acquired)
+        before = self.owners.get(right.shard)
+        if before is not None:  # Two rights for the same host: the newer one rules.
+            if before.right.epoch > right.epoch:
+                return
+            before.step_down()
         self.owners[right.shard] = owner
         owner.serve()
         self.start(recovery.load_closed(self.store, ledger))
@@ -130,15 +143,16 @@ class HostCore:
         owner = self.owners.get(shard)
         if owner is not None:
             await owner.move_out()
-            self.owners.pop(shard, None)
+            self._gone(owner)
 
-    def _gone(self, shard: int) -> None:
-        self.owners.pop(shard, None)
+    def _gone(self, owner: ShardOwner) -> None:
+        if self.owners.get(owner.right.shard) is owner:  # Else a later one is there already.
+            del self.owners[owner.right.shard]
 
-    def _reload(self, shard: int) -> None:
+    def _reload(self, owner: ShardOwner) -> None:
         """Drop a copy that cannot be trusted; own the shard anew if it is still ours."""
-        self.owners.pop(shard, None)
-        self.start(self._own_again([shard]))
+        self._gone(owner)
+        self.start(self._own_again([owner.right.shard]))
 
     async def _own_again(self, shards: Iterable[int]) -> None:
         for right in await self._renew(self.name, list(shards)):
@@ -166,9 +180,14 @@ class HostCore:
                 await self.store.reconnect()
                 await self.store.clock_ms()
                 rights = await self._renew(self.name, asked)
-                await asyncio.gather(*(self._resume(right) for right in rights))
-            except (StoreLost, StoreRefused) as error:
+                resuming = [self._resume(right) for right in rights]
+                for failed in await asyncio.gather(*resuming, return_exceptions=True):
+                    if failed is not None:
+                        raise failed
+            except (StoreLost, StoreRefused, LineLost) as error:
                 log.warning("the store is not back yet", host=self.name, reason=str(error))
+                for owner in self.owners.values():  # Those that are back get another right.
+                    owner.suspended = True
                 self._lost_again = True
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
                 continue

@@ -6,6 +6,7 @@ without effects sends a check instead, so that a stale owner cannot say no eithe
 """
 
 import asyncio
+import contextlib
 import time
 from asyncio import Future
 from collections import deque
@@ -109,14 +110,16 @@ class ShardOwner:
         right: Right,
         *,
         on_lost: Callable[[], None],
-        on_gone: Callable[[int], None],
-        on_reload: Callable[[int], None],
+        on_gone: "Callable[[ShardOwner], None]",
+        on_reload: "Callable[[ShardOwner], None]",
     ) -> None:
         self.ledger = ledger
         self.right = right
         self.phase = Phase.RECOVERING
+        self.serving_since = 0.0  # On the monotonic clock.
         self.telemetry = Telemetry()
         self.paused = False  # An audit looks at the books.
+        self.audits = asyncio.Lock()  # One at a time.
         self.suspended = False  # The store was lost: nothing is decided or sent until ``resume``.
         self._store = store
         self._on_lost = on_lost
@@ -161,6 +164,7 @@ class ShardOwner:
         """Recovery is over."""
         self.accepted_seq, self.accepted_head = self.ledger.seq, self.ledger.head
         self.phase = Phase.SERVING
+        self.serving_since = time.monotonic()
         self.pump()
 
     def pump(self) -> None:
@@ -206,6 +210,9 @@ class ShardOwner:
         if recall.exception() is not None:
             for job in jobs:
                 job.refuse(Outcome.UNAVAILABLE)
+        elif self.paused or self.suspended:  # Since it was asked: later, with the others.
+            self._waiting.extendleft(reversed(jobs))
+            self.queued += sum(len(job.commands) for job in jobs)
         else:
             self.ledger.recalled = recall.result()
             self._decide(jobs)
@@ -276,7 +283,7 @@ class ShardOwner:
         if error is None and not future.cancelled():
             self._accept(batch)
         elif isinstance(error, StoreRefused) and error.code == "FENCED":
-            self.step_down()
+            self.step_down(fenced=True)
         elif isinstance(error, StoreRefused) and error.code == "OVERSELL":
             log.error("the store's guard refused a batch", shard=self.right.shard, at=error.detail)
             self.telemetry.oversell_alarms += 1
@@ -329,10 +336,13 @@ class ShardOwner:
             self._send(self._batches[0])
         self.pump()
         if not self._batches:
-            idle, self._idle = self._idle, []
-            for future in idle:
-                if not future.done():
-                    future.set_result(None)
+            self._nothing_is_on_its_way()
+
+    def _nothing_is_on_its_way(self) -> None:
+        idle, self._idle = self._idle, []
+        for future in idle:
+            if not future.done():
+                future.set_result(None)
 
     def _send_later(self, batch: Batch, error: StoreRefused) -> None:
         """The store wrote nothing: try the same bytes again for a while, then take them back."""
@@ -349,7 +359,7 @@ class ShardOwner:
         self._go_on()
 
     def _send_again(self, batch: Batch) -> None:
-        if self._batches and self._batches[0] is batch and self.phase is Phase.SERVING:
+        if self._batches and self._batches[0] is batch and self.phase is not Phase.GONE:
             self._send(batch)
 
     # Ends and new beginnings
@@ -366,18 +376,25 @@ class ShardOwner:
         self.phase = Phase.MOVING
         self._turn_away(Outcome.NOT_OWNER)
         await self.drained()
-        await self._store.release(self.right)
         self.phase = Phase.GONE
+        # Fenced meanwhile, or the store is away: the next owner's right ends ours all the same.
+        with contextlib.suppress(StoreRefused, StoreLost):
+            await self._store.release(self.right)
 
-    def step_down(self) -> None:
-        """Another owner rules: drop everything, answer nobody as if it were still ours."""
+    def step_down(self, *, fenced: bool = False) -> None:
+        """Another owner rules: drop everything, answer nobody as if it were still ours.
+
+        ``fenced``: the store has refused the batch that was sent last.
+        """
         log.warning("fenced: another owner rules", shard=self.right.shard, epoch=self.right.epoch)
         self.phase = Phase.GONE
         batches, self._batches = self._batches, []
         for batch in batches:
-            batch.refuse(Outcome.NOT_OWNER if batch.sent <= 1 else Outcome.IN_DOUBT)
+            undone = batch.sealed is None or batch.sent <= (1 if fenced else 0)
+            batch.refuse(Outcome.NOT_OWNER if undone else Outcome.IN_DOUBT)
         self._turn_away(Outcome.NOT_OWNER)
-        self._on_gone(self.right.shard)
+        self._nothing_is_on_its_way()
+        self._on_gone(self)
 
     def _turn_away(self, outcome: Outcome) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -392,7 +409,8 @@ class ShardOwner:
         for batch in batches:
             batch.refuse(Outcome.IN_DOUBT)
         self._turn_away(Outcome.IN_DOUBT)
-        self._on_reload(self.right.shard)
+        self._nothing_is_on_its_way()
+        self._on_reload(self)
 
     async def resume(self, right: Right, acquired: Acquired) -> None:
         """Go on over a new connection and a new right, wherever the store's history stands.

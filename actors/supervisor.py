@@ -148,12 +148,15 @@ class Supervisor:
         self._starting += 1
         try:
             await host.started()
+            # The system closes a dead process' sockets at once; Ray tells of its end later.
+            self._lines[name] = await connect(
+                host.address, lambda: self._background(self._replace(name, "ended"))
+            )
+        except BaseException:
+            host.kill()
+            raise
         finally:
             self._starting -= 1
-        # The system closes a dead process' sockets at once; Ray tells of its end seconds later.
-        self._lines[name] = await connect(
-            host.address, lambda: self._background(self._replace(name, "ended"))
-        )
         self._hosts[name] = host
         addresses = {**self.map.addresses, name: host.address}
         self.map = ShardMap(self.map.version + 1, self.map.owners, addresses)
@@ -174,6 +177,8 @@ class Supervisor:
                 self._unanswered.clear()
             before = now
             self._adopt()
+            if len(self._hosts) + self._starting < self._wanted:
+                self._background(self._fill_up())  # The last one did not even start.
             for name, host in list(self._hosts.items()):
                 asked = self._unanswered.setdefault(name, now)
                 if now - asked > HEALTH_SILENCE_MS / 1000:
@@ -224,8 +229,11 @@ class Supervisor:
         )
         host.kill()
         if len(self._hosts) + self._starting < self._wanted:
-            fresh = await self._add_host()
-            await self._level_out(fresh)
+            await self._fill_up()
+
+    async def _fill_up(self) -> None:
+        """One more host, and its share of the shards."""
+        await self._level_out(await self._add_host())
 
     async def _level_out(self, fresh: str) -> None:
         """Move shards in order to a new host until it has its share."""
@@ -279,7 +287,8 @@ class Supervisor:
         owner = self.map.owners[shard]
         if owner is not None and owner in self._hosts:
             self._assigning.add(shard)
-            with contextlib.suppress(HostLost):
+            # However this ends, the next owner's right ends that of the last.
+            with contextlib.suppress(HostLost, StoreLost, StoreRefused):
                 await self._hosts[owner].release(shard)
         await self._assign(shard, name)
 
