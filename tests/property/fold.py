@@ -32,6 +32,7 @@ class Fold:
         self.short: set[str] = set()
         self.last: dict[str, Event] = {}
         self.last_at_ms: dict[str, int] = {}
+        self.free: set[str] = set()
         self.at_ms = 0
 
     def take(self, events: bytes) -> None:
@@ -52,7 +53,9 @@ class Fold:
             (self.short.add if payload else self.short.discard)(subject)
         elif event in _AFTER or event is Event.SETTLED:
             if event in _AFTER:
-                assert self.last.get(subject) in _AFTER[event], (subject, event, self.last)
+                anew = subject in self.free and event is Event.HELD
+                assert anew or self.last.get(subject) in _AFTER[event], (subject, event, self.last)
+                self.free.discard(subject)
                 self.last[subject] = event
                 self.last_at_ms[subject] = self.at_ms
             self.record(subject, Reservation(payload))
@@ -64,10 +67,10 @@ class Fold:
                 del self.records[subject]
 
     def forget(self, hour: int) -> None:
-        """Keys that ended in an hour are free again (a batch may have seen the next one begin)."""
+        """Keys that ended in an hour may be free again; a batch may have seen the next begin."""
         for key, event in list(self.last.items()):
             if event in _ENDS and self.last_at_ms[key] // CLOSED_BUCKET_MS in (hour, hour + 1):
-                del self.last[key]
+                self.free.add(key)
 
     def record(self, subject: str, reservation: Reservation) -> None:
         """A record as it is now; what it has shipped since it was last seen has left."""
