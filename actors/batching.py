@@ -23,6 +23,10 @@ _packer: Final = msgpack.Packer(use_bin_type=True)
 _LOST: Final = 200  # ms to wait before a repeat
 
 
+#: Answers of the way to the owner which say that there was no effect.
+_NOTHING_DONE: Final = (Outcome.OVERLOADED, Outcome.UNAVAILABLE)
+
+
 class Entry:
     """A command on its way."""
 
@@ -33,6 +37,7 @@ class Entry:
         "first_parked_at",
         "in_doubt",
         "map_version",
+        "running_at",
         "shard",
         "tries",
     )
@@ -48,9 +53,13 @@ class Entry:
         self.in_doubt = False
         self.first_parked_at = 0.0
         self.map_version = -1
+        #: The host that may still be deciding an earlier sending: it gets no second one.
+        self.running_at: str | None = None
 
     def answer(self, reply: Reply) -> None:
-        """Tell the caller, once."""
+        """Tell the caller, once. Nobody who may have been served hears that nothing was done."""
+        if self.in_doubt and reply[0] in _NOTHING_DONE:
+            reply = [Outcome.LOST, *reply[1:]]
         done, self.done = self.done, None
         if done is not None:
             done(reply)
@@ -116,8 +125,7 @@ class HostQueue:
                 if entry.done is None:
                     continue
                 if entry.deadline_at <= now:
-                    outcome = Outcome.LOST if entry.in_doubt else Outcome.UNAVAILABLE
-                    entry.answer([outcome, _LOST])
+                    entry.answer([Outcome.UNAVAILABLE, _LOST])
                 else:
                     batch.append(entry)
         return batch
@@ -147,6 +155,7 @@ class HostQueue:
         if future.cancelled() or future.exception() is not None:
             for entry in batch:
                 entry.in_doubt = True
+                entry.running_at = self.name
                 self._undelivered(entry)
             return
         replies = msgpack.unpackb(future.result(), strict_map_key=False)
@@ -179,8 +188,7 @@ class HostQueue:
                 if entry.done is None:
                     continue
                 if entry.deadline_at <= now:
-                    lost = sent or entry.in_doubt
-                    entry.answer([Outcome.LOST if lost else Outcome.UNAVAILABLE, _LOST])
+                    entry.answer([Outcome.LOST if sent else Outcome.UNAVAILABLE, _LOST])
                 elif entry.deadline_at < earliest:
                     earliest = entry.deadline_at
         self._earliest = earliest

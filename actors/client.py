@@ -148,7 +148,7 @@ class Client:
         owners = self.map.owners
         owner = owners[entry.shard] if entry.shard < len(owners) else None
         queue = self._queues.get(owner) if owner is not None else None
-        if queue is None:
+        if queue is None or owner == entry.running_at:
             self._park(entry)
         elif not queue.add(entry):
             entry.answer([Outcome.OVERLOADED, _RETRY_AFTER_MS])
@@ -180,8 +180,7 @@ class Client:
             self._park(entry)
 
     def _give_up(self, entry: Entry) -> None:
-        outcome = Outcome.LOST if entry.in_doubt else Outcome.UNAVAILABLE
-        entry.answer([outcome, _RETRY_AFTER_MS])
+        entry.answer([Outcome.UNAVAILABLE, _RETRY_AFTER_MS])
 
     async def _tick(self) -> None:
         """Deadlines, and entries parked for too long."""

@@ -26,6 +26,7 @@ _RETRY_AFTER_MS: Final = 100
 #: Pieces that could not be given back now ask home within seconds; nobody waits for a drop.
 _DROP_S: Final = 2.0
 _UNKNOWN: Final = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
+_SHORT: Final = (Outcome.SHORT, Outcome.CONTENDED)
 _drops: set["asyncio.Task[Any]"] = set()
 
 
@@ -65,20 +66,16 @@ class _Attempt:
         self, lines: Sequence[Line], deadline_at: float, *, in_order: bool, ends: bytes | None
     ) -> bool:
         """Take all pieces; whether every shard gave its own. ``in_order``: one after another."""
-        calls = {
-            shard: self.caller.call(
-                shard,
-                commands.take(self.name, self.nonce, self.home, part, self.extra, ends),
-                deadline_at,
-            )
+        takes = {
+            shard: commands.take(self.name, self.nonce, self.home, part, self.extra, ends)
             for shard, part in self.others(lines).items()
         }
         if in_order:
-            for shard, call in calls.items():
-                self.took[shard] = await call
+            for shard, take in takes.items():
+                self.took[shard] = await self.caller.call(shard, take, deadline_at)
         else:
-            replies = await asyncio.gather(*calls.values())
-            self.took.update(zip(calls, replies, strict=True))
+            calls = [self.caller.call(shard, take, deadline_at) for shard, take in takes.items()]
+            self.took.update(zip(takes, await asyncio.gather(*calls), strict=True))
         return all(reply[0] == Outcome.OK for reply in self.took.values())
 
     def backed(self, lines: Sequence[Line]) -> list[Line]:
@@ -160,11 +157,11 @@ async def _refusal(attempt: _Attempt, request: Reserve, deadline_at: float) -> R
     worst: Outcome = min(Outcome(reply[0]) for reply in refused)
     if worst in _UNKNOWN:
         return [worst, sorted({u for reply in refused if reply[0] == worst for u in reply[1]})]
-    if worst not in (Outcome.SHORT, Outcome.CONTENDED):
+    if worst not in _SHORT:
         # Nothing was sealed, so nothing was done, even where an answer was lost.
         known = Outcome.UNAVAILABLE if worst in (Outcome.LOST, Outcome.IN_DOUBT) else worst
         return [known, *next(reply[1:] for reply in refused if reply[0] == worst)]
-    short = [line for reply in refused if len(reply) > 1 for line in reply[1]]
+    short = [line for reply in refused if reply[0] in _SHORT for line in reply[1]]
     contended = any(reply[0] == Outcome.CONTENDED for reply in refused)
     return [Outcome.CONTENDED if contended else worst, _in_order(request, short), False]
 
@@ -196,12 +193,7 @@ async def confirm_late(
     attempt = _Attempt(caller, shards, home, key, extra)
     ends = bytes.fromhex(reservation.extra[NONCE])
     gave = await attempt.take(wanted, deadline_at, in_order=False, ends=ends)
-    short = [
-        line
-        for reply in attempt.took.values()
-        if reply[0] in (Outcome.SHORT, Outcome.CONTENDED)
-        for line in reply[1]
-    ]
+    short = [line for reply in attempt.took.values() if reply[0] in _SHORT for line in reply[1]]
     if not gave and not short:
         attempt.drop()
         return [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
@@ -213,7 +205,7 @@ async def confirm_late(
     if reply[0] in (Outcome.OK, Outcome.LOST, Outcome.WEAKER) and gave:
         return reply
     attempt.drop()
-    if reply[0] == Outcome.SHORT:
+    if reply[0] in _SHORT:
         short += reply[1]
     elif reply[0] != Outcome.OK:
         return reply

@@ -90,6 +90,28 @@ async def test_an_answer_that_comes_too_late_is_said_to_be_unknown(cluster: Clus
 
 
 @on_cluster
+async def test_whoever_may_have_been_served_never_hears_that_nothing_was_done(
+    cluster: Cluster,
+) -> None:
+    """The line breaks under a commit and nobody else owns the shard: unknown, and sent once."""
+    await cluster.stock({"A": 10})
+    host = cluster.owner_of("A")
+    host.store.gate = asyncio.Event()
+    before = host.store.commits
+    reply = asyncio.ensure_future(cluster.reserve("k1", ["A", None, 1]))
+    await until(lambda: host.store.commits > before)
+    line = cluster.client._queues[host.name].line
+    assert line is not None
+    line.close()
+    await until(lambda: cluster.client._queues[host.name].line not in (None, line))
+    cluster.supervisor._publish(cluster.supervisor.map.owners)
+    assert (await reply)[0] == Outcome.LOST
+    assert host.store.commits == before + 1
+    host.store.gate.set()
+    assert (await cluster.reserve("k1", ["A", None, 1]))[0] == Outcome.REPEATED
+
+
+@on_cluster
 async def test_without_an_owner_nothing_is_done_and_that_is_said(cluster: Cluster) -> None:
     """A shard nobody owns for longer than we try: unavailable, outcome none."""
     await cluster.stock({"A": 10})

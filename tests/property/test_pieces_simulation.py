@@ -26,7 +26,6 @@ from tests.property.simulation import (
 )
 
 #: A coordinator that is cut off between two takes has prepared calls it never makes.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'Cluster.call' was never awaited")
 
 #: Refusals after which nothing may have been done.
 NOTHING_DONE = {Outcome.SHORT, Outcome.CONTENDED, Outcome.UNAVAILABLE, Outcome.IN_PROGRESS}
