@@ -132,6 +132,7 @@ class ShardOwner:
         self._history: deque[tuple[float, Sealed]] = deque()
         self._history_bytes = 0
         self._clock_base = 0.0
+        self._store_id = ""
         self._idle: list[Future[None]] = []
         self._copying: set[asyncio.Task[None]] = set()
         self.accepted_seq, self.accepted_head = 0, b""
@@ -140,6 +141,7 @@ class ShardOwner:
 
     def start_clock(self, acquired: Acquired) -> None:
         """Shard time goes on from the store's clock, never back behind the last commit."""
+        self._store_id = acquired.store_id
         self._clock_base = max(acquired.clock_ms, acquired.now_ms) - time.monotonic() * 1000
 
     def now_ms(self) -> int:
@@ -416,13 +418,14 @@ class ShardOwner:
         """Go on over a new connection and a new right, wherever the store's history stands.
 
         At one of our own commits, answered or on its way: what is behind it is sent again, the
-        same bytes in the same order. Anything else: the copy is dropped and loaded anew.
+        same bytes in the same order. Anything else, or a store of another name (a backup was
+        restored on purpose): the copy is dropped and loaded anew.
         """
         self.right = right
         chain = [sealed for _, sealed in self._history]
         chain += [batch.sealed for batch in self._batches if batch.sealed is not None]
         applied = _place_in(chain, acquired, (self.accepted_seq, self.accepted_head))
-        if applied is None:
+        if applied is None or acquired.store_id != self._store_id:
             log.error("the store has another history", shard=right.shard, seq=acquired.seq)
             self._reload()
             return

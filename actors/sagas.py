@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from engine import commands
 from engine.commands import Command, Reply
+from engine.fulfilment import added
 from engine.holds import wanted_again
 from engine.ids import home_of, reservation_id, shard_of
 from engine.outcome import Outcome
@@ -230,7 +231,7 @@ async def fulfil(
     left = units_left(reservation)
     lines: list[Any] = wanted if wanted is not None else [[*at, n] for at, n in left.items()]
     missing: list[list[Any]] = []
-    for sku, node, units in lines:
+    for (sku, node), units in added(lines).items():
         shard = shard_of(sku, shards)
         if shard == home:
             continue

@@ -26,7 +26,7 @@ def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
     if reservation.status is not Status.CONFIRMED:
         return [Outcome.NOT_CONFIRMED, Reservation(as_read(record, now_ms)).status, []]
     left = units_left(reservation)
-    lines = [(*at, units) for at, units in (left if wanted is None else _added(wanted)).items()]
+    lines = [(*at, units) for at, units in (left if wanted is None else added(wanted)).items()]
     excess = [
         [sku, node, left.get((sku, node), 0), units]
         for sku, node, units in lines
@@ -43,7 +43,7 @@ def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
     return [OK, reservation.packed()]
 
 
-def _added(lines: Any) -> dict[tuple[str, str], int]:
+def added(lines: Any) -> dict[tuple[str, str], int]:
     """Units by (sku, node): the same place on two lines counts once, with both."""
     units_at: dict[tuple[str, str], int] = {}
     for sku, node, units in lines:

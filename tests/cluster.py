@@ -5,7 +5,7 @@ import contextlib
 import copy
 import tempfile
 from asyncio import Future
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,15 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
             if condition():
                 return
             await asyncio.sleep(0.01)
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+    """Wait for what has to be asked for."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
 
 
 def skus_on(shard: int, count: int) -> list[str]:
