@@ -220,9 +220,10 @@ def basket(key: str, *lines: Line) -> Reserve:
 class Crowd:
     """Buyers who repeat the same key until they know, and what each was told."""
 
-    def __init__(self, real: Real, sku: str) -> None:
+    def __init__(self, real: Real, sku: str, client: Client | None = None) -> None:
         self.real = real
         self.sku = sku
+        self._client = client or real.client
         self.told: dict[str, Reply] = {}
         self.repeats = 0
         self._stop = asyncio.Event()
@@ -249,10 +250,10 @@ class Crowd:
 
     async def buy(self, key: str) -> Reply:
         """The definite answer to one request."""
-        command = hold(key, self.sku)
+        shard, command = shard_of(self.sku, SHARDS), hold(key, self.sku)
         patience = self.real.deadline(_PATIENCE_S)
         while True:
-            reply = await self.real.call(self.sku, command)
+            reply = await self._client.call(shard, command, self.real.deadline())
             if reply[0] not in AGAIN:
                 return reply
             assert self.real.deadline(0) < patience, f"{key}: still {Outcome(reply[0]).name}"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from actors.client import Client
+from actors.ray_line import open_ray
 from engine import commands
 from engine.ids import shard_of
 from engine.outcome import Outcome
@@ -221,5 +223,27 @@ def test_paid_is_paid_and_given_back_is_given_back_after_a_takeover(real: Real) 
         assert (await real.surely(sku, hold(back, sku)))[0] == Outcome.REPEATED
         position = await real.position(sku)
         assert (position["reserved"], position["committed"]) == (0, 1)
+
+    real.run(story())
+
+
+def test_an_owner_is_killed_while_batches_go_through_ray(real: Real) -> None:
+    """The way of gateways on other machines ends and begins again like the lane."""
+
+    async def story() -> None:
+        sku = fresh("sku")
+        await real.stock(sku, units=1_000_000)
+        client = Client(str(real.folder / "control.sock"), open_ray)
+        await client.start()
+        crowd = Crowd(real, sku, client)
+        try:
+            crowd.start(16)
+            await crowd.some(100)
+            await real.kill_owner(sku)
+            await crowd.some(100)
+            await crowd.stop()
+        finally:
+            await client.stop()
+        await crowd.nothing_is_missing()
 
     real.run(story())

@@ -1,0 +1,207 @@
+"""Batches that make themselves, against a line that answers when the test says."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgpack
+
+from actors.batching import Entry, HostQueue
+from actors.lane import LineLost
+from engine import commands
+from engine.commands import Command, Reply
+from engine.limits import (
+    BATCH_BYTES_MAX,
+    BATCH_COMMANDS_MAX,
+    BATCHES_IN_FLIGHT,
+    QUEUE_COMMANDS_MAX,
+)
+from engine.outcome import Outcome
+
+
+class ManualLine:
+    """A line whose answers the test gives."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[list[Any], Future[bytes]]] = []
+        self.lost = False
+
+    def call(self, payload: bytes) -> "Future[bytes]":
+        future: Future[bytes] = asyncio.get_running_loop().create_future()
+        self.sent.append((msgpack.unpackb(payload), future))
+        return future
+
+    def close(self) -> None:
+        self.lost = True
+        for _, future in self.sent:
+            if not future.done():
+                future.set_exception(LineLost("closed"))
+
+    def commands(self, at: int) -> list[Command]:
+        return list(self.sent[at][0][1::2])
+
+    def answer(self, at: int, outcome: Outcome = Outcome.OK) -> None:
+        asked, future = self.sent[at]
+        future.set_result(msgpack.packb([[outcome, n] for n in range(len(asked) // 2)]))
+
+
+class Caller:
+    """A queue over a manual line, and what has been answered."""
+
+    def __init__(self) -> None:
+        self.line = ManualLine()
+        self.told: dict[str, Reply] = {}
+        self.returned: list[Entry] = []
+        self.queue = HostQueue("host-0", Entry.answer, self.returned.append)
+        self.queue.attach(self.line)
+
+    def ask(self, key: str, command: Command | None = None, seconds: float = 5.0) -> bool:
+        deadline_at = asyncio.get_running_loop().time() + seconds
+
+        def done(reply: Reply) -> None:
+            assert key not in self.told, "answered twice"
+            self.told[key] = reply
+
+        return self.queue.add(Entry(0, command or commands.read(key), deadline_at, done))
+
+
+def on_loop(test: Callable[[Caller], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def run() -> None:
+        async def main() -> None:
+            await test(Caller())
+
+        asyncio.run(main())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+async def turns(count: int = 3) -> None:
+    """Let callbacks run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@on_loop
+async def test_what_comes_in_one_turn_joins_one_batch(caller: Caller) -> None:
+    """And what comes while two are on their way joins the next."""
+    for turn in range(4):
+        for n in range(3):
+            caller.ask(f"{turn}-{n}")
+        await turns()
+    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [3, 3]
+    assert len(caller.line.sent) == BATCHES_IN_FLIGHT
+    caller.line.answer(1)
+    await turns()
+    assert [command[1] for command in caller.line.commands(2)] == [
+        "2-0", "2-1", "2-2", "3-0", "3-1", "3-2",
+    ]  # fmt: skip
+    assert caller.told == {f"1-{n}": [Outcome.OK, n] for n in range(3)}
+
+
+@on_loop
+async def test_what_finishes_goes_first(caller: Caller) -> None:
+    """A confirm does not wait behind new reservations."""
+    for n in range(BATCHES_IN_FLIGHT):
+        caller.ask(f"before-{n}")
+        await turns()
+    caller.ask("new")
+    caller.ask("paid", commands.confirm("paid"))
+    caller.line.answer(0)
+    await turns()
+    assert [command[1] for command in caller.line.commands(2)] == ["paid", "new"]
+
+
+@on_loop
+async def test_a_full_queue_refuses_what_begins_and_takes_what_finishes(caller: Caller) -> None:
+    """Overload is refused early."""
+    caller.queue.line = None
+    assert all(caller.ask(f"k{n}") for n in range(QUEUE_COMMANDS_MAX))
+    assert not caller.ask("too much")
+    assert caller.ask("paid", commands.confirm("paid"))
+
+
+@on_loop
+async def test_batches_are_bounded_in_commands_and_bytes(caller: Caller) -> None:
+    """What does not fit goes with the next, in its order."""
+    keys = [f"k{n:04}" for n in range(BATCH_COMMANDS_MAX + 5)]
+    for key in keys:
+        caller.ask(key)
+    await turns()
+    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [BATCH_COMMANDS_MAX, 5]
+    caller.line.answer(0)
+    caller.line.answer(1)
+    await turns()
+    assert set(caller.told) == set(keys)
+    large = "x" * (BATCH_BYTES_MAX // 3)
+    for n in range(5):
+        caller.ask(f"large-{n}", [commands.Op.READ, f"large-{n}", large])
+    await turns()
+    caller.line.answer(2)
+    await turns()
+    order = [command[1] for at in (2, 3, 4) for command in caller.line.commands(at)]
+    assert order == [f"large-{n}" for n in range(5)]
+
+
+@on_loop
+async def test_one_command_larger_than_a_batch_travels_alone(caller: Caller) -> None:
+    """A bound on batches is none on commands."""
+    huge = "x" * (2 * BATCH_BYTES_MAX)
+    caller.ask("huge", [commands.Op.READ, "huge", huge])
+    caller.ask("small")
+    await turns()
+    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [1, 1]
+
+
+@on_loop
+async def test_deadlines_say_what_is_known(caller: Caller) -> None:
+    """On its way: unknown. Not sent yet: nothing was done. A late answer is no answer."""
+    for n in range(BATCHES_IN_FLIGHT):
+        caller.ask(f"sent-{n}", seconds=1)
+        await turns()
+    caller.ask("waiting", seconds=1)
+    caller.ask("patient", seconds=60)
+    now = asyncio.get_running_loop().time()
+    caller.queue.drop_late(now)
+    assert not caller.told
+    caller.queue.drop_late(now + 2)
+    assert {key: reply[0] for key, reply in caller.told.items()} == {
+        "sent-0": Outcome.LOST, "sent-1": Outcome.LOST, "waiting": Outcome.UNAVAILABLE,
+    }  # fmt: skip
+    caller.line.answer(0)
+    caller.line.answer(1)
+    await turns()
+    assert caller.told["sent-0"][0] == Outcome.LOST
+    assert [command[1] for command in caller.line.commands(2)] == ["patient"]
+
+
+@on_loop
+async def test_a_broken_line_returns_everything_and_tells_what_is_in_doubt(
+    caller: Caller,
+) -> None:
+    """What was on its way may have been done; what waited was not."""
+    for n in range(BATCHES_IN_FLIGHT):
+        caller.ask(f"sent-{n}")
+        await turns()
+    caller.ask("waiting")
+    caller.queue.close()
+    await turns()
+    doubts = {entry.command[1]: (entry.in_doubt, entry.running_at) for entry in caller.returned}
+    assert doubts == {
+        "sent-0": (True, "host-0"), "sent-1": (True, "host-0"), "waiting": (False, None),
+    }  # fmt: skip
+    assert not caller.told
+
+
+@on_loop
+async def test_who_may_have_been_served_never_hears_that_nothing_was_done(caller: Caller) -> None:
+    """Whoever says so later."""
+    caller.ask("k1")
+    await turns()
+    caller.queue.close()
+    await turns()
+    entry = caller.returned[0]
+    entry.answer([Outcome.UNAVAILABLE, 200])
+    entry.answer([Outcome.OK])
+    assert caller.told == {"k1": [Outcome.LOST, 200]}
