@@ -1,4 +1,9 @@
-"""Batches that make themselves: while some are on their way to an owner, the next gathers."""
+"""Batches that make themselves: while one is on its way to an owner, the next gathers.
+
+A batch costs its owner and the store a fixed price, so it pays to let one grow. Whoever waits
+for an answer comes back soon after it: when a batch has been answered, the next is sent once
+most of its callers are there again, or a millisecond later. A caller who is alone never waits.
+"""
 
 import asyncio
 from asyncio import Future
@@ -15,12 +20,17 @@ from engine.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMANDS_MAX,
     BATCHES_IN_FLIGHT,
+    GATHER_MAX,
+    GATHER_MIN,
+    GATHER_S,
+    GATHER_SHARE,
     QUEUE_COMMANDS_MAX,
+    SECOND_BATCH_MIN,
 )
 from engine.outcome import Outcome
 
 _packer: Final = msgpack.Packer(use_bin_type=True)
-_LOST: Final = 200  # ms to wait before a repeat
+_RETRY_MS: Final = 200
 
 
 #: Answers of the way to the owner which say that there was no effect.
@@ -82,7 +92,8 @@ class HostQueue:
         self._first: deque[Entry] = deque()  # Finishes what was begun.
         self._then: deque[Entry] = deque()
         self._in_flight: list[list[Entry]] = []
-        self._flushing = False
+        self._flushing: asyncio.Handle | None = None
+        self._goal = 1  # Commands that the next batch waits for.
         self._earliest = float("inf")
 
     def attach(self, line: Line) -> None:
@@ -100,19 +111,31 @@ class HostQueue:
             self._then.append(entry)
         if entry.deadline_at < self._earliest:
             self._earliest = entry.deadline_at
-        if not self._flushing and len(self._in_flight) < BATCHES_IN_FLIGHT:
-            # All that this turn of the loop reads from its sockets joins one batch.
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        if len(self._in_flight) < BATCHES_IN_FLIGHT:
+            self._gather()
         return True
 
+    def _gather(self) -> None:
+        """Send what waits now, at the end of this turn of the loop, or when more has come."""
+        waiting = len(self._first) + len(self._then)
+        if self._in_flight:
+            if waiting >= SECOND_BATCH_MIN:
+                self._flush()
+        elif waiting >= self._goal > 1:
+            self._flush()
+        elif self._flushing is None:
+            loop = asyncio.get_running_loop()
+            if self._goal > 1:
+                self._flushing = loop.call_later(GATHER_S, self._flush)
+            else:
+                # All that this turn of the loop reads from its sockets joins one batch.
+                self._flushing = loop.call_soon(self._flush)
+
     def _flush(self) -> None:
-        self._flushing = False
-        while (
-            self.line is not None
-            and len(self._in_flight) < BATCHES_IN_FLIGHT
-            and (self._first or self._then)
-        ):
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self.line is not None and (self._first or self._then):
             self._send(self._take(), self.line)
 
     def _take(self) -> list[Entry]:
@@ -125,7 +148,7 @@ class HostQueue:
                 if entry.done is None:
                     continue
                 if entry.deadline_at <= now:
-                    entry.answer([Outcome.UNAVAILABLE, _LOST])
+                    entry.answer([Outcome.UNAVAILABLE, _RETRY_MS])
                 else:
                     batch.append(entry)
         return batch
@@ -159,10 +182,19 @@ class HostQueue:
                 self._undelivered(entry)
             return
         replies = msgpack.unpackb(future.result(), strict_map_key=False)
+        now = asyncio.get_running_loop().time()
         for entry, reply in zip(batch, replies, strict=True):
-            if entry.done is not None:
+            if entry.done is None:
+                continue
+            if entry.deadline_at < now:  # The loop was held up: never a late success.
+                entry.answer([Outcome.LOST, _RETRY_MS])
+            else:
                 self._answered(entry, reply)
-        self._flush()
+        callers = len(batch) + len(self._first) + len(self._then)
+        goal = min(GATHER_MAX, int(callers * GATHER_SHARE))
+        self._goal = goal if goal >= GATHER_MIN else 1
+        if self._first or self._then:
+            self._gather()
 
     def line_lost(self) -> None:
         """The line broke; what waits is routed anew. Batches on their way are told by theirs."""
@@ -182,16 +214,17 @@ class HostQueue:
         if now < self._earliest:
             return
         earliest = float("inf")
-        for sent in (True, False):
-            groups = self._in_flight if sent else [list(self._first), list(self._then)]
-            for entry in (entry for group in groups for entry in group):
-                if entry.done is None:
-                    continue
+        groups = [(Outcome.LOST, batch) for batch in self._in_flight]
+        groups += [(Outcome.UNAVAILABLE, list(queue)) for queue in (self._first, self._then)]
+        for outcome, entries in groups:
+            for entry in entries:
                 if entry.deadline_at <= now:
-                    entry.answer([Outcome.LOST if sent else Outcome.UNAVAILABLE, _LOST])
+                    entry.answer([outcome, _RETRY_MS])
                 elif entry.deadline_at < earliest:
                     earliest = entry.deadline_at
         self._earliest = earliest
+        self._first = deque(entry for entry in self._first if entry.done is not None)
+        self._then = deque(entry for entry in self._then if entry.done is not None)
 
     def close(self) -> None:
         """End the line; what waits is routed anew."""

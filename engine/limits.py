@@ -32,8 +32,17 @@ COMMIT_COMMANDS_MAX: Final = 4_096
 #: Commands that wait for one shard before new reservations are refused. At the slowest rate
 #: seen (20,000/s) this is 0.4 s of work, well inside the default deadline.
 QUEUE_COMMANDS_MAX: Final = 8_192
-#: Batches a caller keeps on the way to one owner.
+#: Batches a caller keeps on the way to one owner: one, and a second only when so many commands
+#: wait that deciding them hides the first one's commit. More would only cut batches smaller.
 BATCHES_IN_FLIGHT: Final = 2
+SECOND_BATCH_MIN: Final = 256
+#: A batch waits until this share of the callers of the last one has come back, but for no more
+#: than this long, and only where at least so many callers are at work at once. Beyond
+#: ``GATHER_MAX`` commands waiting saves nothing more.
+GATHER_SHARE: Final = 0.75
+GATHER_S: Final = 0.001
+GATHER_MIN: Final = 8
+GATHER_MAX: Final = 128
 
 DEADLINE_MS_DEFAULT: Final = 2_000
 DEADLINE_MS_MAX: Final = 30_000

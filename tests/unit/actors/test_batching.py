@@ -1,6 +1,7 @@
 """Batches that make themselves, against a line that answers when the test says."""
 
 import asyncio
+import time
 from asyncio import Future
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,7 +16,10 @@ from engine.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMANDS_MAX,
     BATCHES_IN_FLIGHT,
+    GATHER_MIN,
+    GATHER_SHARE,
     QUEUE_COMMANDS_MAX,
+    SECOND_BATCH_MIN,
 )
 from engine.outcome import Outcome
 
@@ -26,10 +30,12 @@ class ManualLine:
     def __init__(self) -> None:
         self.sent: list[tuple[list[Any], Future[bytes]]] = []
         self.lost = False
+        self._sending = asyncio.Event()
 
     def call(self, payload: bytes) -> "Future[bytes]":
         future: Future[bytes] = asyncio.get_running_loop().create_future()
         self.sent.append((msgpack.unpackb(payload), future))
+        self._sending.set()
         return future
 
     def close(self) -> None:
@@ -37,6 +43,13 @@ class ManualLine:
         for _, future in self.sent:
             if not future.done():
                 future.set_exception(LineLost("closed"))
+
+    async def sending(self, count: int) -> None:
+        """Wait until so many batches have been sent."""
+        while len(self.sent) < count:
+            self._sending.clear()
+            async with asyncio.timeout(5):
+                await self._sending.wait()
 
     def commands(self, at: int) -> list[Command]:
         return list(self.sent[at][0][1::2])
@@ -85,32 +98,74 @@ async def turns(count: int = 3) -> None:
 
 @on_loop
 async def test_what_comes_in_one_turn_joins_one_batch(caller: Caller) -> None:
-    """And what comes while two are on their way joins the next."""
-    for turn in range(4):
-        for n in range(3):
+    """And what comes while one is on its way joins the next."""
+    for turn in range(3):
+        for n in range(2):
             caller.ask(f"{turn}-{n}")
         await turns()
-    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [3, 3]
-    assert len(caller.line.sent) == BATCHES_IN_FLIGHT
-    caller.line.answer(1)
+    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [2]
+    caller.line.answer(0)
     await turns()
-    assert [command[1] for command in caller.line.commands(2)] == [
-        "2-0", "2-1", "2-2", "3-0", "3-1", "3-2",
-    ]  # fmt: skip
-    assert caller.told == {f"1-{n}": [Outcome.OK, n] for n in range(3)}
+    assert [command[1] for command in caller.line.commands(1)] == ["1-0", "1-1", "2-0", "2-1"]
+    assert caller.told == {f"0-{n}": [Outcome.OK, n] for n in range(2)}
+
+
+@on_loop
+async def test_a_batch_waits_for_most_of_the_callers_of_the_last_one(caller: Caller) -> None:
+    """They come back one by one: a batch for each would cost more than it brings."""
+    for n in range(GATHER_MIN * 2):
+        caller.ask(f"first-{n}")
+    await turns()
+    caller.line.answer(0)
+    await turns()
+    goal = int(GATHER_MIN * 2 * GATHER_SHARE)
+    for n in range(goal - 1):
+        caller.ask(f"again-{n}")
+        await turns()
+    assert len(caller.line.sent) == 1
+    caller.ask("the last one needed")
+    assert len(caller.line.commands(1)) == goal
+
+
+@on_loop
+async def test_nobody_waits_long_for_callers_that_do_not_come_back(caller: Caller) -> None:
+    """Two of many are served as soon as a moment has passed."""
+    for n in range(GATHER_MIN * 2):
+        caller.ask(f"first-{n}")
+    await turns()
+    caller.line.answer(0)
+    await turns()
+    caller.ask("one")
+    caller.ask("two")
+    await caller.line.sending(2)
+    assert [command[1] for command in caller.line.commands(1)] == ["one", "two"]
+
+
+@on_loop
+async def test_a_second_batch_is_sent_only_when_it_is_large(caller: Caller) -> None:
+    """Its decision then hides the commit of the first; a third never is."""
+    caller.ask("first")
+    await turns()
+    for n in range(SECOND_BATCH_MIN - 1):
+        caller.ask(f"second-{n}")
+    await turns()
+    assert len(caller.line.sent) == 1
+    for n in range(BATCH_COMMANDS_MAX):
+        caller.ask(f"third-{n}")
+    await turns()
+    assert len(caller.line.sent) == BATCHES_IN_FLIGHT
 
 
 @on_loop
 async def test_what_finishes_goes_first(caller: Caller) -> None:
     """A confirm does not wait behind new reservations."""
-    for n in range(BATCHES_IN_FLIGHT):
-        caller.ask(f"before-{n}")
-        await turns()
+    caller.ask("before")
+    await turns()
     caller.ask("new")
     caller.ask("paid", commands.confirm("paid"))
     caller.line.answer(0)
     await turns()
-    assert [command[1] for command in caller.line.commands(2)] == ["paid", "new"]
+    assert [command[1] for command in caller.line.commands(1)] == ["paid", "new"]
 
 
 @on_loop
@@ -125,22 +180,34 @@ async def test_a_full_queue_refuses_what_begins_and_takes_what_finishes(caller: 
 @on_loop
 async def test_batches_are_bounded_in_commands_and_bytes(caller: Caller) -> None:
     """What does not fit goes with the next, in its order."""
+    caller.ask("on its way")
+    await turns()
+    caller.queue.line = None
     keys = [f"k{n:04}" for n in range(BATCH_COMMANDS_MAX + 5)]
     for key in keys:
         caller.ask(key)
-    await turns()
-    assert [len(asked) // 2 for asked, _ in caller.line.sent] == [BATCH_COMMANDS_MAX, 5]
+    caller.queue.line = caller.line
     caller.line.answer(0)
-    caller.line.answer(1)
     await turns()
-    assert set(caller.told) == set(keys)
+    assert len(caller.line.commands(1)) == BATCH_COMMANDS_MAX
+    caller.line.answer(1)
+    await caller.line.sending(3)
+    caller.line.answer(2)
+    await turns()
+    assert set(caller.told) == {"on its way", *keys}
+
+
+@on_loop
+async def test_large_commands_travel_in_their_order(caller: Caller) -> None:
+    """As many together as a batch has room for."""
     large = "x" * (BATCH_BYTES_MAX // 3)
     for n in range(5):
         caller.ask(f"large-{n}", [commands.Op.READ, f"large-{n}", large])
-    await turns()
-    caller.line.answer(2)
-    await turns()
-    order = [command[1] for at in (2, 3, 4) for command in caller.line.commands(at)]
+    order = []
+    for at in range(3):
+        await caller.line.sending(at + 1)
+        order += [command[1] for command in caller.line.commands(at)]
+        caller.line.answer(at)
     assert order == [f"large-{n}" for n in range(5)]
 
 
@@ -151,15 +218,16 @@ async def test_one_command_larger_than_a_batch_travels_alone(caller: Caller) -> 
     caller.ask("huge", [commands.Op.READ, "huge", huge])
     caller.ask("small")
     await turns()
+    caller.line.answer(0)
+    await turns()
     assert [len(asked) // 2 for asked, _ in caller.line.sent] == [1, 1]
 
 
 @on_loop
 async def test_deadlines_say_what_is_known(caller: Caller) -> None:
     """On its way: unknown. Not sent yet: nothing was done. A late answer is no answer."""
-    for n in range(BATCHES_IN_FLIGHT):
-        caller.ask(f"sent-{n}", seconds=1)
-        await turns()
+    caller.ask("sent", seconds=1)
+    await turns()
     caller.ask("waiting", seconds=1)
     caller.ask("patient", seconds=60)
     now = asyncio.get_running_loop().time()
@@ -167,13 +235,23 @@ async def test_deadlines_say_what_is_known(caller: Caller) -> None:
     assert not caller.told
     caller.queue.drop_late(now + 2)
     assert {key: reply[0] for key, reply in caller.told.items()} == {
-        "sent-0": Outcome.LOST, "sent-1": Outcome.LOST, "waiting": Outcome.UNAVAILABLE,
+        "sent": Outcome.LOST, "waiting": Outcome.UNAVAILABLE,
     }  # fmt: skip
     caller.line.answer(0)
-    caller.line.answer(1)
     await turns()
-    assert caller.told["sent-0"][0] == Outcome.LOST
-    assert [command[1] for command in caller.line.commands(2)] == ["patient"]
+    assert caller.told["sent"][0] == Outcome.LOST
+    assert [command[1] for command in caller.line.commands(1)] == ["patient"]
+
+
+@on_loop
+async def test_an_answer_that_the_loop_was_too_busy_to_read_is_late(caller: Caller) -> None:
+    """Whether or not anybody has looked at the clock in between."""
+    caller.ask("late", seconds=0.01)
+    await turns()
+    caller.line.answer(0)
+    time.sleep(0.02)
+    await turns()
+    assert caller.told["late"][0] == Outcome.LOST
 
 
 @on_loop
@@ -181,16 +259,13 @@ async def test_a_broken_line_returns_everything_and_tells_what_is_in_doubt(
     caller: Caller,
 ) -> None:
     """What was on its way may have been done; what waited was not."""
-    for n in range(BATCHES_IN_FLIGHT):
-        caller.ask(f"sent-{n}")
-        await turns()
+    caller.ask("sent")
+    await turns()
     caller.ask("waiting")
     caller.queue.close()
     await turns()
     doubts = {entry.command[1]: (entry.in_doubt, entry.running_at) for entry in caller.returned}
-    assert doubts == {
-        "sent-0": (True, "host-0"), "sent-1": (True, "host-0"), "waiting": (False, None),
-    }  # fmt: skip
+    assert doubts == {"sent": (True, "host-0"), "waiting": (False, None)}
     assert not caller.told
 
 
