@@ -15,7 +15,7 @@ from typing import Final
 import msgpack
 
 from actors.lane import Line
-from engine.commands import FINISHING, Command, Reply
+from engine.commands import Reply, pack_command
 from engine.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMANDS_MAX,
@@ -26,37 +26,49 @@ from engine.limits import (
     GATHER_SHARE,
     QUEUE_COMMANDS_MAX,
     SECOND_BATCH_MIN,
+    SHARDS_MAX,
 )
 from engine.outcome import Outcome
 
-_packer: Final = msgpack.Packer(use_bin_type=True)
 _RETRY_MS: Final = 200
 
 
+_REPEATED: Final = int(Outcome.REPEATED)  # This and OK need no second look.
 #: Answers of the way to the owner which say that there was no effect.
 _NOTHING_DONE: Final = (Outcome.OVERLOADED, Outcome.UNAVAILABLE)
 
 
+#: Shards as they travel.
+_SHARDS: Final = [pack_command(shard) for shard in range(SHARDS_MAX + 1)]
+
+
 class Entry:
-    """A command on its way."""
+    """A command on its way, packed; ``finishes`` what was begun or begins something."""
 
     __slots__ = (
-        "command",
         "deadline_at",
         "done",
+        "finishes",
         "first_parked_at",
         "in_doubt",
         "map_version",
+        "packed",
         "running_at",
         "shard",
         "tries",
     )
 
     def __init__(
-        self, shard: int, command: Command, deadline_at: float, done: Callable[[Reply], None]
+        self,
+        shard: int,
+        packed: bytes,
+        finishes: bool,
+        deadline_at: float,
+        done: Callable[[Reply], None],
     ) -> None:
         self.shard = shard
-        self.command = command
+        self.packed = packed
+        self.finishes = finishes
         self.deadline_at = deadline_at
         self.done: Callable[[Reply], None] | None = done
         self.tries = 0
@@ -103,7 +115,7 @@ class HostQueue:
 
     def add(self, entry: Entry) -> bool:
         """Queue an entry; False if the queue is full."""
-        if entry.command[0] in FINISHING:
+        if entry.finishes:
             self._first.append(entry)
         elif len(self._then) >= QUEUE_COMMANDS_MAX:
             return False
@@ -154,21 +166,19 @@ class HostQueue:
         return batch
 
     def _send(self, batch: list[Entry], line: Line) -> None:
-        pack = _packer.pack
         parts: list[bytes] = []
         size = 0
         for at, entry in enumerate(batch):
-            part = pack(entry.shard) + pack(entry.command)
-            size += len(part)
+            size += len(entry.packed)
             if size > BATCH_BYTES_MAX and at:
                 self._then.extendleft(reversed(batch[at:]))
                 batch = batch[:at]
                 break
-            parts.append(part)
+            parts += (_SHARDS[entry.shard], entry.packed)
         if not batch:
             return
         self._in_flight.append(batch)
-        header = b"\xdd" + (2 * len(parts)).to_bytes(4, "big")  # MessagePack array 32
+        header = b"\xdd" + len(parts).to_bytes(4, "big")  # MessagePack array 32
         line.call(header + b"".join(parts)).add_done_callback(partial(self._came, batch))
 
     def _came(self, batch: list[Entry], future: "Future[bytes]") -> None:
@@ -188,6 +198,9 @@ class HostQueue:
                 continue
             if entry.deadline_at < now:  # The loop was held up: never a late success.
                 entry.answer([Outcome.LOST, _RETRY_MS])
+            elif reply[0] <= _REPEATED:
+                done, entry.done = entry.done, None
+                done(reply)
             else:
                 self._answered(entry, reply)
         callers = len(batch) + len(self._first) + len(self._then)

@@ -16,7 +16,7 @@ from actors.batching import Entry, HostQueue
 from actors.lane import LaneLine, Line, LineLost, connect
 from actors.shard_map import ShardMap
 from engine import commands
-from engine.commands import Command, Reply
+from engine.commands import FINISHING, Command, Reply
 from engine.outcome import Outcome
 from engine.record import Durability
 from engine.requests import Reserve
@@ -139,7 +139,14 @@ class Client:
         ``deadline_at`` is on the loop's clock. Never raises: what goes wrong on the way is a
         reply too (OVERLOADED, UNAVAILABLE: nothing was done; LOST: done or not).
         """
-        self._route(Entry(shard, command, deadline_at, done))
+        packed = commands.pack_command(command)
+        self._route(Entry(shard, packed, command[0] in FINISHING, deadline_at, done))
+
+    def submit_packed(
+        self, shard: int, packed: bytes, deadline_at: float, done: Callable[[Reply], None]
+    ) -> None:
+        """``submit`` for a command that begins something and is packed already."""
+        self._route(Entry(shard, packed, False, deadline_at, done))
 
     def _route(self, entry: Entry) -> None:
         if entry.done is None:

@@ -5,10 +5,13 @@ a microsecond. The functions here are the only places that lay them out; handler
 in the same order. Every reply begins with an ``Outcome``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import msgpack
+
+from engine.limits import KEY_CHARS_MAX
 from engine.record import Extra, Line
 
 Command: TypeAlias = list[Any]
@@ -50,6 +53,15 @@ FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op
                        Op.SETTLE, Op.ASK})  # fmt: skip
 
 
+#: A command, or a part of one, as it travels.
+pack_command: Final[Callable[[Any], bytes]] = msgpack.Packer(use_bin_type=True).pack
+#: How a packed ``reserve`` begins, up to the text of a key, by the key's length.
+_RESERVE_KEY: Final = [
+    b"\x96" + pack_command(Op.RESERVE) + pack_command("k" * length)[: -length or None]
+    for length in range(KEY_CHARS_MAX + 1)
+]
+
+
 def reserve(
     key: str, digest: bytes, lines: Sequence[Line], hold_ms: int, extra: Extra | None = None
 ) -> Command:
@@ -58,6 +70,18 @@ def reserve(
     All lines lie on this shard. ``extra`` as in ``record``. → OK or REPEATED with the record.
     """
     return [Op.RESERVE, key, digest, lines, hold_ms, extra]
+
+
+def reserve_tail(
+    digest: bytes, lines: Sequence[Line], hold_ms: int, extra: Extra | None = None
+) -> bytes:
+    """What follows the key in a packed ``reserve``: the same for all who ask alike."""
+    return b"".join(map(pack_command, (digest, lines, hold_ms, extra)))
+
+
+def packed_reserve(key: str, tail: bytes) -> bytes:
+    """``reserve`` as it travels, from its tail."""
+    return _RESERVE_KEY[len(key)] + key.encode() + tail
 
 
 def confirm(key: str) -> Command:

@@ -76,6 +76,21 @@ def unpack(data: bytes) -> Any:
     return msgpack.unpackb(data, raw=False, unicode_errors="surrogateescape", strict_map_key=False)
 
 
+#: MessagePack's way to say: array of four, unsigned 64 bit, string of 16 bytes.
+FOUR_MEMBERS: Final = b"\x94"
+UINT64: Final = b"\xcf"
+RAW_16: Final = b"\xb0"
+#: Bytes of a record without rarer things, up to its lines.
+_LINES_AT: Final = 28
+
+
+def plain_record(record: bytes) -> tuple[int, int, bytes] | None:
+    """(flags, expires_at_ms, packed lines) of a record without rarer things; None of any other."""
+    if record[:1] != FOUR_MEMBERS or record[2:3] != UINT64 or record[11:12] != RAW_16:
+        return None
+    return record[1], int.from_bytes(record[3:11], "big"), record[_LINES_AT:]
+
+
 class Reservation:
     """A record taken apart, to be read or changed and packed again."""
 

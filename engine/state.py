@@ -13,7 +13,16 @@ from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
 from engine.ids import backing_of
 from engine.limits import DUE_MS, SWEEP_MAX
-from engine.record import LEVEL_UNIT, OWES, Durability, Reservation, Status
+from engine.record import (
+    FOUR_MEMBERS,
+    LEVEL_UNIT,
+    OWES,
+    RAW_16,
+    UINT64,
+    Durability,
+    Reservation,
+    Status,
+)
 from engine.sourcing import moved
 from engine.stock import Book, Node, Position
 
@@ -23,12 +32,6 @@ PIECE: Final = "/"
 ATTEMPT: Final = "!"
 #: Records in these states hold units and end by themselves.
 TIMED: Final = frozenset({Status.HELD, Status.TAKEN})
-
-
-#: MessagePack's way to say: array of four, unsigned 64 bit, string of 16 bytes.
-_FOUR_MEMBERS: Final = b"\x94"
-_UINT64: Final = b"\xcf"
-_RAW_16: Final = b"\xb0"
 
 
 class Expiring(NamedTuple):
@@ -154,7 +157,7 @@ class ShardState:
         at = expires_at_ms.to_bytes(8, "big")
         self.due_at = Expiring(
             expires_at_ms,
-            _FOUR_MEMBERS + flags + _UINT64 + at + _RAW_16,
+            FOUR_MEMBERS + flags + UINT64 + at + RAW_16,
             self._due_in(expires_at_ms // DUE_MS + 1),
         )
         return self.due_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgpack
@@ -11,13 +12,12 @@ import msgpack
 from engine.commands import Reply
 from engine.ids import reservation_id
 from engine.outcome import Outcome
-from engine.requests import Reserve
 from gateway import answers
 from gateway.hot_request import HotRequest, no_query
 from gateway.intake import Finished, Intake
 from gateway.problems import Refused, invalid, of_reply
 from gateway.reading import Reader, checked_key
-from gateway.requests import reservation_ids_valid, reserve_request, shard_or_home
+from gateway.requests import Ask, reservation_ids_valid
 from gateway.schema import IdsBody, ReservationsBody
 
 _READ_RESERVATIONS: Final = Reader(ReservationsBody)
@@ -75,7 +75,7 @@ def reserve_batch(intake: Intake, request: HotRequest) -> None:
     no_query(request)
     body = _READ_RESERVATIONS.read(request.body, request.settle_formats())
     asked = [
-        reserve_request(_key(element.id, number), element, f"reservations[{number}].")
+        (_key(element.id, number), intake.asks.of(element, f"reservations[{number}]."))
         for number, element in enumerate(body.reservations)
     ]
     request.alone = True
@@ -85,12 +85,12 @@ def reserve_batch(intake: Intake, request: HotRequest) -> None:
 class _Reserving:
     """The elements of a batch on their way: in order for each key, else all at once."""
 
-    def __init__(self, intake: Intake, request: HotRequest, asked: list[Reserve]) -> None:
+    def __init__(self, intake: Intake, request: HotRequest, asked: list[tuple[str, Ask]]) -> None:
         self._intake = intake
         self._deadline_at = request.deadline_at
         self._asked = asked
         self._batch = Batch(request, len(asked))
-        self._followers = _followers(asked, intake.client.shards)
+        self._followers = _followers(asked)
         self._ready: deque[int] = deque()
         self._at_work = False
 
@@ -108,14 +108,12 @@ class _Reserving:
         while self._ready:
             number = self._ready.popleft()
             self._intake.reserve(
-                self._asked[number],
-                self._deadline_at,
-                lambda home, reply, number=number: self._done(number, home, reply),  # type: ignore[misc]
+                *self._asked[number], self._deadline_at, partial(self._done, number)
             )
         self._at_work = False
 
     def _done(self, number: int, home: int, reply: Reply) -> None:
-        key = self._asked[number].key
+        key = self._asked[number][0]
         name = reservation_id(home, key)
         if reply[0] == _OK:
             self._batch.reservation(number, 201, name, reply[1])
@@ -136,20 +134,20 @@ def _key(key: str | None, number: int) -> str:
     return checked_key(key, path)
 
 
-def _followers(asked: list[Reserve], shards: int) -> dict[int, int]:
+def _followers(asked: list[tuple[str, Ask]]) -> dict[int, int]:
     """The next of the same key, by number, where it must wait for the answer of the one before.
 
     Where both lie on one and the same shard it need not: their owner decides in order.
     """
     last: dict[str, int] = {}
     followers: dict[int, int] = {}
-    for number, element in enumerate(asked):
-        before = last.get(element.key)
+    for number, (key, ask) in enumerate(asked):
+        before = last.get(key)
         if before is not None:
-            places = shard_or_home(asked[before], shards), shard_or_home(element, shards)
-            if places[0] != places[1] or not places[0][0]:
+            earlier = asked[before][1]
+            if not earlier.single or (ask.single, ask.home) != (True, earlier.home):
                 followers[before] = number
-        last[element.key] = number
+        last[key] = number
     return followers
 
 

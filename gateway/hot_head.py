@@ -6,7 +6,7 @@ costs a fifth of the whole request; to recognise its bytes costs next to nothing
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.limits import DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX
 from gateway.problems import Refused, invalid
@@ -59,22 +59,51 @@ def deadline_ms(text: str | None) -> int:
     return int(text)
 
 
+class Layout(NamedTuple):
+    """A head that was read before, with its first line, around the value of its key."""
+
+    before: bytes
+    after: bytes
+    line: bytes
+    head: Head
+
+
 class KnownHeads:
     """Heads of a worker's clients, by their bytes without the key."""
 
     def __init__(self) -> None:
         self._heads: dict[bytes, Head] = {}
+        #: The last request of each length: the next one is often the same but for its key.
+        self._layouts: dict[int, Layout] = {}
 
     def find(self, data: bytes) -> tuple[bytes, Head, str | None, bytes] | None:
         """(first line, head, key, body) if ``data`` is one whole request with a known head."""
+        layout = self._layouts.get(len(data))
+        if layout is not None and data.startswith(layout.before):
+            before, after, line, head = layout
+            key_at, body_at = len(before), len(data) - head.length
+            key_end = body_at - len(after)
+            if data.startswith(after, key_end):
+                key = data[key_at:key_end]
+                if b"\r" not in key and key.strip() == key:
+                    return line, head, key.decode("latin-1"), data[body_at:]
+        return self._look_up(data)
+
+    def _look_up(self, data: bytes) -> tuple[bytes, Head, str | None, bytes] | None:
         end = data.find(_END)
         if end < 0:
             return None
-        line, key, rest = _cut(data, end)
-        head = self._heads.get(rest)
+        line = data[: data.find(b"\r\n")]
+        key_at, key_end = _find_key(data, len(line), end)
+        head = self._heads.get(_without_key(data, len(line), end, key_at, key_end))
         if head is None or head.length != len(data) - end - 4:
             return None
-        return line, head, key, data[end + 4 :]
+        if key_at < 0:
+            return line, head, None, data[end + 4 :]
+        if len(self._layouts) >= HEADS_MAX:
+            self._layouts.clear()
+        self._layouts[len(data)] = Layout(data[:key_at], data[key_end : end + 4], line, head)
+        return line, head, data[key_at:key_end].decode("latin-1"), data[end + 4 :]
 
     def learn(self, data: bytes, head: Head) -> None:
         """``data`` began with a request whose head was read as ``head``; keep it if it ended there.
@@ -88,12 +117,12 @@ class KnownHeads:
             return
         if len(self._heads) >= HEADS_MAX:
             self._heads.clear()
-        self._heads[_cut(data, end)[2]] = head
+        line_end = data.find(b"\r\n")
+        self._heads[_without_key(data, line_end, end, *_find_key(data, line_end, end))] = head
 
 
-def _cut(data: bytes, end: int) -> tuple[bytes, str | None, bytes]:
-    """(first line, key, the other lines) of the head that ends at ``end``."""
-    line_end = data.find(b"\r\n")
+def _find_key(data: bytes, line_end: int, end: int) -> tuple[int, int]:
+    """Where the value of the key begins and ends in the head that ends at ``end``, or (-1, -1)."""
     for field in _KEY_FIELDS:
         at = data.find(field, line_end, end)
         if at >= 0:
@@ -101,5 +130,12 @@ def _cut(data: bytes, end: int) -> tuple[bytes, str | None, bytes]:
             stop = data.find(b"\r\n", value_at)
             value = data[value_at:stop]
             if value == value.strip():  # Else it is cut off by whoever reads heads in full.
-                return data[:line_end], value.decode("latin-1"), data[line_end:at] + data[stop:end]
-    return data[:line_end], None, data[line_end:end]
+                return value_at, stop
+    return -1, -1
+
+
+def _without_key(data: bytes, line_end: int, end: int, key_at: int, key_end: int) -> bytes:
+    """All lines of a head but the first and that of the key."""
+    if key_at < 0:
+        return data[line_end:end]
+    return data[line_end : key_at - _KEY_FIELD_BYTES] + data[key_end:end]

@@ -13,7 +13,6 @@ from engine.commands import Reply
 from engine.ids import reservation_id
 from engine.limits import SHARDS_MAX
 from engine.outcome import Outcome
-from engine.requests import Reserve
 from gateway.answers import reservation_body, sold_out_json
 from gateway.hot_availability import availability
 from gateway.hot_batch import confirm_batch, release_batch, reserve_batch
@@ -24,7 +23,7 @@ from gateway.metrics import Metrics
 from gateway.ports import Owners
 from gateway.problems import of_reply
 from gateway.reading import Reader, checked_id
-from gateway.requests import key_of, parcel, reserve_request
+from gateway.requests import key_of, parcel
 from gateway.schema import EmptyBody, FulfilBody, ReservationBody
 from gateway.views import Views
 
@@ -115,9 +114,10 @@ class HotRoutes:
         if request.query:
             no_query(request)
         body = _READ_RESERVATION.read(request.body, request.settle_formats())
-        asked = reserve_request(key_of(body, request.key), body)
+        key = key_of(body, request.key)
+        ask = self.intake.asks.of(body)
         request.alone = self.intake.reserve(
-            asked, request.deadline_at, partial(_reserved, request, asked)
+            key, ask, request.deadline_at, partial(_reserved, request, key)
         )
 
     def confirm(self, request: HotRequest) -> None:
@@ -170,19 +170,19 @@ def _read_nothing(request: HotRequest) -> str:
     return name
 
 
-def _reserved(request: HotRequest, asked: Reserve, home: int, reply: Reply) -> None:
+def _reserved(request: HotRequest, key: str, home: int, reply: Reply) -> None:
     code = reply[0]
     if code == _OK:
-        name = _HOMES[home] + asked.key
+        name = _HOMES[home] + key
         more = b"location: /v1/reservations/%b\r\n" % name.encode()
         request.answer(201, reservation_body(name, reply[1], request.packed), more)
     elif code == _REPEATED:
-        name = _HOMES[home] + asked.key
+        name = _HOMES[home] + key
         request.answer(200, reservation_body(name, reply[1], request.packed))
     elif code == _SHORT and len(reply) > 2 and reply[2]:
         request.refuse_encoded(409, sold_out_json(reply[1][0]).encode())
     else:
-        request.refuse(of_reply(reply, asked.key))
+        request.refuse(of_reply(reply, key))
 
 
 def _finished(request: HotRequest, reply: Reply, name: str) -> None:

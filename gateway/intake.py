@@ -17,13 +17,12 @@ from engine import commands
 from engine.commands import Command, Reply
 from engine.ids import split_id
 from engine.outcome import Outcome
-from engine.requests import Reserve
 from gateway.answers import unpacked
 from gateway.hints import Hints
 from gateway.keys import RecentKeys
 from gateway.metrics import Metrics
 from gateway.ports import Owners
-from gateway.requests import shard_or_home
+from gateway.requests import Ask, Asks
 
 #: Called with (home, reply).
 Decided: TypeAlias = Callable[[int, Reply], None]
@@ -62,58 +61,59 @@ class Intake:
         self.loop = loop
         self.keys = RecentKeys()
         self.hints = Hints(client, loop)
+        self.asks = Asks(client.shards)
         self.reservations_waiting = 0
         self.finishing_waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def reserve(self, asked: Reserve, deadline_at: float, done: Decided) -> bool:
-        """Have ``asked`` decided; ``done`` is called once, perhaps before this returns.
+    def reserve(self, key: str, ask: Ask, deadline_at: float, done: Decided) -> bool:
+        """Have ``ask`` decided; ``done`` is called once, perhaps before this returns.
 
         Whether a task of its own is at work, because the lines lie on several shards.
         """
-        single, home = shard_or_home(asked, self.client.shards)
+        home = ask.home
         if self.reservations_waiting >= RESERVATIONS_WAITING_MAX:
             done(home, _OVERLOADED)
             return False
-        before = self.keys.home_of(asked.key)
+        before = self.keys.home_of(key)
         if before is not None and before != home:
-            done(home, [Outcome.KEY_REUSED, asked.key])
+            done(home, [Outcome.KEY_REUSED, key])
             return False
-        if not single:
+        # Partials rather than closures: no frame of their own, a million times a minute.
+        decided = partial(self._reserved, key, ask, done)
+        if not ask.single:
             self.reservations_waiting += 1
-            reply = self.client.reserve_over_shards(asked, deadline_at)
-            self._run(reply, partial(self._reserved, asked, home, done))
+            self._run(self.client.reserve_over_shards(ask.of(key), deadline_at), decided)
             return True
-        if self.hints.by_sku and self.hints.says_sold_out(asked):
-            sku, node, units = asked.lines[0]
+        if self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
+            sku, node, units = ask.lines[0]
             self.metrics.refused += 1
             done(home, [_SHORT, [[sku, node, units, 0]], True])
             return False
         self.reservations_waiting += 1
-        command = commands.reserve(asked.key, asked.digest, asked.lines, asked.hold_ms, asked.extra)
-        # Partials rather than closures: no frame of their own, a million times a minute.
-        self.client.submit(home, command, deadline_at, partial(self._reserved, asked, home, done))
+        packed = commands.packed_reserve(key, ask.tail)
+        self.client.submit_packed(home, packed, deadline_at, decided)
         return False
 
-    def _reserved(self, asked: Reserve, home: int, done: Decided, reply: Reply) -> None:
+    def _reserved(self, key: str, ask: Ask, done: Decided, reply: Reply) -> None:
         self.reservations_waiting -= 1
         code = reply[0]
         if code == _OK:
             self.metrics.created += 1
-            self.keys.remember(asked.key, home)
+            self.keys.remember(key, ask.home)
             if self.hints.by_sku:
-                for line in asked.lines:
+                for line in ask.lines:
                     self.hints.units_moved(line[0])
         elif code == _REPEATED:
             self.metrics.repeated += 1
-            self.keys.remember(asked.key, home)
+            self.keys.remember(key, ask.home)
         else:
             self.metrics.refused += 1
             if code == _WEAKER:  # It is made all the same.
-                self.keys.remember(asked.key, home)
-            elif code == _SHORT and len(asked.lines) == 1 and len(reply) > 2 and reply[2]:
-                self.hints.sold_out(asked)
-        done(home, reply)
+                self.keys.remember(key, ask.home)
+            elif code == _SHORT and len(ask.lines) == 1 and len(reply) > 2 and reply[2]:
+                self.hints.sold_out(ask.of(key))
+        done(ask.home, reply)
 
     def confirm(self, name: str, deadline_at: float, done: Finished) -> None:
         """Have a reservation confirmed; ``name`` is its id."""

@@ -18,6 +18,12 @@ class Owners(Protocol):
         """``done`` is called exactly once, on this loop, at the latest at ``deadline_at``."""
         ...
 
+    def submit_packed(
+        self, shard: int, packed: bytes, deadline_at: float, done: Callable[[Reply], None]
+    ) -> None:
+        """``submit`` for a command that begins something and is packed already."""
+        ...
+
     async def reserve_over_shards(self, request: Reserve, deadline_at: float) -> Reply:
         """Hold units whose lines lie on several shards."""
         ...

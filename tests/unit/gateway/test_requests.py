@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import record
+from engine import commands, record
 from engine.ids import shard_of
 from gateway import times
 from gateway.problems import Refused
 from gateway.reading import Reader, packed_in, packed_out
-from gateway.requests import key_of, parcel, reserve_request, shard_or_home
+from gateway.requests import Ask, Asks, key_of, parcel
 from gateway.schema import FulfilBody, ReservationBody, WishedLine
 
 JSON, MSGPACK = "application/json", "application/msgpack"
@@ -22,14 +22,18 @@ def body(*lines: tuple[str, int] | tuple[str, int, str], **more: Any) -> Reserva
     return ReservationBody(wished, **more)
 
 
+def ask(asked: ReservationBody, prefix: str = "") -> Ask:
+    return Asks(8).of(asked, prefix)
+
+
 def test_lines_of_the_same_sku_and_node_are_added_up_in_order_of_first_appearance() -> None:
-    request = reserve_request("k", body(("b", 1), ("a", 2, "n"), ("b", 3), ("a", 1), ("a", 1, "n")))
+    request = ask(body(("b", 1), ("a", 2, "n"), ("b", 3), ("a", 1), ("a", 1, "n")))
     assert request.lines == [["b", None, 4], ["a", "n", 3], ["a", None, 1]]
 
 
 def test_what_is_added_up_has_the_limit_of_one_line() -> None:
     with pytest.raises(Refused) as refused:
-        reserve_request("k", body(("a", 1), ("b", 1), ("a", 1_000_000)), "reservations[7].")
+        ask(body(("a", 1), ("b", 1), ("a", 1_000_000)), "reservations[7].")
     assert refused.value.problem.members["field"] == "reservations[7].lines[2].quantity"
 
 
@@ -40,8 +44,8 @@ ids = st.text("abcAB", min_size=1, max_size=3)
 def test_the_digest_knows_no_order_and_no_splitting(lines: list[Any], random: Any) -> None:
     split = [part for sku, units, node in lines for part in [(sku, 1, node)] * units]
     random.shuffle(split)
-    first = reserve_request("k", body(*lines))
-    second = reserve_request("other", body(*split, hold_seconds=900, fulfilment="ship",
+    first = ask(body(*lines))
+    second = ask(body(*split, hold_seconds=900, fulfilment="ship",
                                            partial=False))  # fmt: skip
     assert first.digest == second.digest
 
@@ -54,22 +58,36 @@ def test_the_digest_knows_no_order_and_no_splitting(lines: list[Any], random: An
     ],
 )  # fmt: skip
 def test_the_digest_knows_every_member(more: dict[str, Any]) -> None:
-    plain = reserve_request("k", body(("a", 1, "n")))
-    assert reserve_request("k", body(("a", 1, "n"), **more)).digest != plain.digest
+    plain = ask(body(("a", 1, "n")))
+    assert ask(body(("a", 1, "n"), **more)).digest != plain.digest
 
 
 def test_what_has_its_default_is_left_out() -> None:
-    assert reserve_request("k", body(("a", 1), fulfilment="ship", partial=False)).extra is None
-    asked = reserve_request("k", body(("a", 1), partial=True, deliver_by="2030-01-01T00:00:00.5Z"))
+    assert ask(body(("a", 1), fulfilment="ship", partial=False)).extra is None
+    asked = ask(body(("a", 1), partial=True, deliver_by="2030-01-01T00:00:00.5Z"))
     assert asked.extra == {record.PARTIAL: True, record.DELIVER_BY: 1_893_456_000_500}
     assert asked.partial
 
 
 @given(st.lists(ids, min_size=1, max_size=5))
 def test_home_is_the_shard_of_the_smallest_code(skus: list[str]) -> None:
-    single, home = shard_or_home(reserve_request("k", body(*((sku, 1) for sku in skus))), 8)
+    wanted = ask(body(*((sku, 1) for sku in skus)))
+    single, home = wanted.single, wanted.home
     assert home == shard_of(min(skus), 8)
     assert single == (len({shard_of(sku, 8) for sku in skus}) == 1)
+
+
+def test_what_was_worked_out_before_is_the_same_and_travels_as_the_command_does() -> None:
+    """Whether or not it is the first who asks so; and the node and the hold make a difference."""
+    asks = Asks(8)
+    bodies = [body(("a", 1)), body(("a", 1, "n")), body(("a", 2)), body(("a", 1), hold_seconds=5)]
+    firsts = [asks.of(one) for one in bodies]
+    assert [asks.of(one) for one in bodies] == firsts
+    assert len({one.digest for one in firsts}) == len(firsts)
+    for key in ("k", "k" * 31, "k" * 32, "k" * 60):
+        for one in firsts:
+            command = commands.reserve(key, one.digest, one.lines, one.hold_ms, one.extra)
+            assert commands.packed_reserve(key, one.tail) == commands.pack_command(command)
 
 
 def test_the_key_comes_from_header_or_body() -> None:
