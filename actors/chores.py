@@ -1,4 +1,4 @@
-"""What a host does by itself: expiry, asking homes, telling pieces, tidying, the network.
+"""What a host does by itself: expiry, asking homes, bringing news, tidying, the network.
 
 Everything here is ordinary commands; if a host dies in the middle, its successor finds the same
 work again in the records.
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
-from engine.ids import reservation_id, split_id
+from engine.ids import split_id
 from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS
 from engine.outcome import DECISIONS, Outcome
-from engine.record import HOME, NONCE, OWES, Reservation
+from engine.record import HOME, Reservation
 from engine.state import PIECE
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _EVERY_S: Final = 0.1
 _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
 _CLOCK_EVERY_S: Final = 10.0
-#: Pieces and debts looked at in one round.
+#: Pieces that ask home in one round.
 _ROUND_MAX: Final = 256
 #: A piece that got no answer asks again after this long.
 _ASK_AGAIN_MS: Final = 1_000
@@ -53,7 +54,7 @@ class Chores:
         self._host = host
         self._peers: Peers | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._telling: set[tuple[int, str]] = set()
+        self._news = News(host, self._call)
         self.clock_skew_ms = 0
 
     def begin(self, peers: Peers) -> None:
@@ -73,7 +74,7 @@ class Chores:
             now = time.monotonic()
             for owner in list(self._host.owners.values()):
                 self._sweep(owner, now)
-                self._tell(owner)
+                self._news.bring(owner)
                 if now - tidied > _TIDY_EVERY_S:
                     self._host.ask(owner.right.shard, commands.tidy())
                 if now - network > _NETWORK_EVERY_S:
@@ -129,33 +130,6 @@ class Chores:
             reply = await self._host.ask(owner.right.shard, told)
         if reply[0] != Outcome.OK:
             owner.ledger.schedule(field, owner.now_ms() + _ASK_AGAIN_MS)
-
-    def _tell(self, owner: "ShardOwner") -> None:
-        """Bring the news that reservations owe to other shards."""
-        shard = owner.right.shard
-        for key in list(owner.ledger.owing)[:_ROUND_MAX]:
-            if (shard, key) not in self._telling:
-                self._telling.add((shard, key))
-                self._host.start(self._tell_one(owner, key))
-
-    async def _tell_one(self, owner: "ShardOwner", key: str) -> None:
-        shard = owner.right.shard
-        try:
-            # As accepted by the store: news of an uncommitted state must not leave.
-            reply = await self._host.ask(shard, commands.read(key))
-            record = owner.ledger.reservations.get(key)
-            if reply[0] != Outcome.OK or record is None:
-                owner.ledger.owing.discard(key)
-                return
-            reservation = Reservation(reply[1])
-            nonce = bytes.fromhex(reservation.extra[NONCE])
-            name = reservation_id(shard, key)
-            for other, news in dict(reservation.extra.get(OWES, {})).items():
-                told = await self._call(other, commands.tell(name, nonce, *news))
-                if told[0] == Outcome.OK:
-                    await self._host.ask(shard, commands.settle(key, other, news))
-        finally:
-            self._telling.discard((shard, key))
 
     async def _call(self, shard: int, command: Command) -> Reply:
         assert self._peers is not None
