@@ -15,10 +15,10 @@ from engine import commands
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
 from engine.ids import split_id
-from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS
+from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome
-from engine.record import HOME, Reservation
-from engine.state import PIECE
+from engine.record import HOME, Reservation, status_of
+from engine.state import PIECE, TIMED
 
 if TYPE_CHECKING:
     from actors.host import HostCore
@@ -35,6 +35,9 @@ _ROUND_MAX: Final = 256
 #: A piece that got no answer asks again after this long.
 _ASK_AGAIN_MS: Final = 1_000
 _CALL_S: Final = 2.0
+#: Due fields looked at for one sweep. Most holds end before their time, and looking is cheap:
+#: this many take some milliseconds.
+_LOOKED_AT_MAX: Final = 32 * SWEEP_MAX
 
 
 class Peers(Protocol):
@@ -55,6 +58,7 @@ class Chores:
         self._peers: Peers | None = None
         self._task: asyncio.Task[Any] | None = None
         self._news = News(host, self._call)
+        self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
         self.clock_skew_ms = 0
 
     def begin(self, peers: Peers) -> None:
@@ -73,7 +77,7 @@ class Chores:
             await asyncio.sleep(_EVERY_S)
             now = time.monotonic()
             for owner in list(self._host.owners.values()):
-                self._sweep(owner, now)
+                self._sweep(owner)
                 self._news.bring(owner)
                 if now - tidied > _TIDY_EVERY_S:
                     self._host.ask(owner.right.shard, commands.tidy())
@@ -87,31 +91,37 @@ class Chores:
 
     # Expiry and pieces
 
-    def _sweep(self, owner: "ShardOwner", now: float) -> None:
-        """End holds whose time is over; not at once after a takeover, not with clocks in doubt."""
-        if (
-            now - owner.serving_since < EXPIRY_GRACE_MS / 1000
-            or self.clock_skew_ms > CLOCK_SKEW_MS_MAX
-        ):
+    def _sweep(self, owner: "ShardOwner") -> None:
+        """End holds whose time is over; a crowd of them in one sweep after the other."""
+        if owner in self._sweeping or not self._may_expire(owner):
             return
-        shard = owner.right.shard
-        fields = owner.ledger.due(owner.now_ms())
-        holds = [field for field in fields if field[0] != PIECE]
+        due = _due(owner)
+        holds = [field for field in due if field[0] != PIECE]
         if holds:
-            self._host.ask(shard, commands.expire(holds)).add_done_callback(
-                lambda done: self._swept(owner, holds, done.result())
+            self._sweeping.add(owner)
+            self._host.ask(owner.right.shard, commands.expire(holds)).add_done_callback(
+                lambda done: self._swept(owner, holds, done.result(), more=len(due) == SWEEP_MAX)
             )
-        for field in owner.ledger.pieces_due(fields)[:_ROUND_MAX]:
+        pieces = owner.ledger.pieces_due(due)
+        for field in pieces[:_ROUND_MAX]:
             self._host.start(self._ask_home(owner, field))
-        for field in owner.ledger.pieces_due(fields)[_ROUND_MAX:]:
+        for field in pieces[_ROUND_MAX:]:
             owner.ledger.schedule(field, owner.now_ms())
 
-    def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply) -> None:
-        if reply[0] == Outcome.OK:
-            owner.telemetry.expired += reply[1]
+    def _may_expire(self, owner: "ShardOwner") -> bool:
+        """Not at once after a takeover, not with clocks in doubt."""
+        served_s = time.monotonic() - owner.serving_since
+        return served_s >= EXPIRY_GRACE_MS / 1000 and self.clock_skew_ms <= CLOCK_SKEW_MS_MAX
+
+    def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply, *, more: bool) -> None:
+        self._sweeping.discard(owner)
+        if reply[0] != Outcome.OK:
+            for field in holds:  # Not decided: they are still due.
+                owner.ledger.schedule(field, owner.now_ms())
             return
-        for field in holds:  # Not decided: they are still due.
-            owner.ledger.schedule(field, owner.now_ms())
+        owner.telemetry.expired += reply[1]
+        if more:
+            self._sweep(owner)
 
     async def _ask_home(self, owner: "ShardOwner", field: str) -> None:
         """A piece asks home what has become of it; without an answer it stays as it is."""
@@ -167,3 +177,18 @@ class Chores:
         if worst > CLOCK_SKEW_MS_MAX:
             log.error("clocks differ: expiry pauses", host=self._host.name, skew_ms=worst)
         self.clock_skew_ms = worst
+
+
+def _due(owner: "ShardOwner") -> list[str]:
+    """Up to ``SWEEP_MAX`` fields whose time has come, of those that are still open and timed."""
+    ledger, now_ms = owner.ledger, owner.now_ms()
+    fields: list[str] = []
+    looked_at = 0
+    while len(fields) < SWEEP_MAX and looked_at < _LOOKED_AT_MAX:
+        due = ledger.due(now_ms, SWEEP_MAX - len(fields))
+        if not due:
+            break
+        looked_at += len(due)
+        records = ledger.reservations
+        fields += [f for f in due if f in records and status_of(records[f]) in TIMED]
+    return fields
