@@ -6,6 +6,7 @@ work again in the records.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
@@ -50,6 +51,22 @@ class Peers(Protocol):
         ...
 
 
+class _Rhythm:
+    """Says when it is time again; at once when first asked."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every_s
+        return True
+
+
 class Chores:
     """Background work of one host."""
 
@@ -72,22 +89,32 @@ class Chores:
             self._task.cancel()
 
     async def _run(self) -> None:
-        tidied = network = clocked = 0.0
+        tidy, follow, compare = (
+            _Rhythm(every_s) for every_s in (_TIDY_EVERY_S, _NETWORK_EVERY_S, _CLOCK_EVERY_S)
+        )
         while True:
             await asyncio.sleep(_EVERY_S)
-            now = time.monotonic()
+            chores = [self._sweep, self._news.bring]
+            chores += [self._tidy] if tidy.due() else []
+            chores += [self._follow] if follow.due() else []
             for owner in list(self._host.owners.values()):
-                self._sweep(owner)
-                self._news.bring(owner)
-                if now - tidied > _TIDY_EVERY_S:
-                    self._host.ask(owner.right.shard, commands.tidy())
-                if now - network > _NETWORK_EVERY_S:
-                    self._host.start(self._follow_network(owner))
-            if now - clocked > _CLOCK_EVERY_S:
+                for chore in chores:
+                    self._do(chore, owner)
+            if compare.due():
                 self._host.start(self._compare_clocks())
-                clocked = now
-            tidied = now if now - tidied > _TIDY_EVERY_S else tidied
-            network = now if now - network > _NETWORK_EVERY_S else network
+
+    def _do(self, chore: Callable[["ShardOwner"], None], owner: "ShardOwner") -> None:
+        """One chore's defect is its own: all the others go on, and it comes round again."""
+        try:
+            chore(owner)
+        except Exception:
+            log.exception("a chore failed", shard=owner.right.shard, chore=chore.__name__)
+
+    def _tidy(self, owner: "ShardOwner") -> None:
+        self._host.ask(owner.right.shard, commands.tidy())
+
+    def _follow(self, owner: "ShardOwner") -> None:
+        self._host.start(self._follow_network(owner))
 
     # Expiry and pieces
 

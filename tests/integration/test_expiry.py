@@ -70,3 +70,28 @@ def test_holds_that_ended_in_time_keep_no_others_waiting(monkeypatch: pytest.Mon
         assert owner.now_ms() <= ends_at_ms + 1_000
 
     test()
+
+
+def test_a_chore_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One shard's defect is logged; the others' holds end, and its own once it is over."""
+    monkeypatch.setattr(chores, "EXPIRY_GRACE_MS", 0)
+
+    @on_cluster
+    async def test(cluster: Cluster) -> None:
+        await cluster.stock({"A": 1})
+        owner = owner_of(cluster, "A")
+        due, failures = owner.ledger.due, 0
+
+        def broken(now_ms: int, most: int = 512) -> list[str]:
+            nonlocal failures
+            failures += 1
+            if failures <= 3:
+                raise RuntimeError("a defect")
+            return due(now_ms, most)
+
+        monkeypatch.setattr(owner.ledger, "due", broken)
+        await decided(owner, holds(1, 100))
+        await until(lambda: owner.ledger.position("A", "w1").reserved == 0)
+        assert failures > 3
+
+    test()
