@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from actors.clocks import Clocks
 from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply
-from engine.errors import StoreLost, StoreRefused
 from engine.ids import split_id
-from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
+from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome
 from engine.record import HOME, Reservation, status_of
 from engine.state import PIECE, TIMED
@@ -75,8 +75,8 @@ class Chores:
         self._peers: Peers | None = None
         self._task: asyncio.Task[Any] | None = None
         self._news = News(host, self._call)
+        self._clocks = Clocks(host)
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
-        self.clock_skew_ms = 0
 
     def begin(self, peers: Peers) -> None:
         """Start working; pieces and the network need the way to other shards."""
@@ -101,7 +101,7 @@ class Chores:
                 for chore in chores:
                     self._do(chore, owner)
             if compare.due():
-                self._host.start(self._compare_clocks())
+                self._host.start(self._clocks.compare())
 
     def _do(self, chore: Callable[["ShardOwner"], None], owner: "ShardOwner") -> None:
         """One chore's defect is its own: all the others go on, and it comes round again."""
@@ -138,7 +138,7 @@ class Chores:
     def _may_expire(self, owner: "ShardOwner") -> bool:
         """Not at once after a takeover, not with clocks in doubt."""
         served_s = time.monotonic() - owner.serving_since
-        return served_s >= EXPIRY_GRACE_MS / 1000 and self.clock_skew_ms <= CLOCK_SKEW_MS_MAX
+        return served_s >= EXPIRY_GRACE_MS / 1000 and not self._clocks.in_doubt(owner)
 
     def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply, *, more: bool) -> None:
         self._sweeping.discard(owner)
@@ -175,7 +175,7 @@ class Chores:
         deadline_at = asyncio.get_running_loop().time() + _CALL_S
         return await self._peers.call(shard, command, deadline_at)
 
-    # The network and the clocks
+    # The network
 
     async def _follow_network(self, owner: "ShardOwner") -> None:
         """Take what ``net`` knows that this shard does not."""
@@ -189,21 +189,6 @@ class Chores:
             reply = await self._host.ask(owner.right.shard, taken)
         if reply[0] in DECISIONS and reply[0] != Outcome.OK:
             log.warning("network version refused", shard=owner.right.shard, reply=reply)
-
-    async def _compare_clocks(self) -> None:
-        """Shard time against the store's clock and the host's own: far apart, expiry pauses."""
-        try:
-            store_ms = await self._host.store.clock_ms()
-        except (StoreLost, StoreRefused):
-            return
-        here_ms = time.time_ns() // 1_000_000
-        worst = 0
-        for owner in self._host.owners.values():
-            at_ms = owner.now_ms()
-            worst = max(worst, min(abs(at_ms - store_ms), abs(at_ms - here_ms)))
-        if worst > CLOCK_SKEW_MS_MAX:
-            log.error("clocks differ: expiry pauses", host=self._host.name, skew_ms=worst)
-        self.clock_skew_ms = worst
 
 
 def _due(owner: "ShardOwner") -> list[str]:
