@@ -1,4 +1,4 @@
-"""What a host does by itself: expiry, asking homes, telling pieces, tidying, the network.
+"""What a host does by itself: expiry, asking homes, bringing news, tidying, the network.
 
 Everything here is ordinary commands; if a host dies in the middle, its successor finds the same
 work again in the records.
@@ -6,18 +6,20 @@ work again in the records.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from actors.clocks import Clocks
+from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply
-from engine.errors import StoreLost, StoreRefused
-from engine.ids import reservation_id, split_id
-from engine.limits import CLOCK_SKEW_MS_MAX, EXPIRY_GRACE_MS
+from engine.ids import split_id
+from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome
-from engine.record import HOME, NONCE, OWES, Reservation
-from engine.state import PIECE
+from engine.record import HOME, Reservation, status_of
+from engine.state import PIECE, TIMED
 
 if TYPE_CHECKING:
     from actors.host import HostCore
@@ -29,11 +31,14 @@ _EVERY_S: Final = 0.1
 _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
 _CLOCK_EVERY_S: Final = 10.0
-#: Pieces and debts looked at in one round.
+#: Pieces that ask home in one round.
 _ROUND_MAX: Final = 256
 #: A piece that got no answer asks again after this long.
 _ASK_AGAIN_MS: Final = 1_000
 _CALL_S: Final = 2.0
+#: Due fields looked at for one sweep. Most holds end before their time, and looking is cheap:
+#: this many take some milliseconds.
+_LOOKED_AT_MAX: Final = 32 * SWEEP_MAX
 
 
 class Peers(Protocol):
@@ -46,6 +51,22 @@ class Peers(Protocol):
         ...
 
 
+class _Rhythm:
+    """Says when it is time again; at once when first asked."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every_s
+        return True
+
+
 class Chores:
     """Background work of one host."""
 
@@ -53,8 +74,9 @@ class Chores:
         self._host = host
         self._peers: Peers | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._telling: set[tuple[int, str]] = set()
-        self.clock_skew_ms = 0
+        self._news = News(host, self._call)
+        self._clocks = Clocks(host)
+        self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
 
     def begin(self, peers: Peers) -> None:
         """Start working; pieces and the network need the way to other shards."""
@@ -67,50 +89,66 @@ class Chores:
             self._task.cancel()
 
     async def _run(self) -> None:
-        tidied = network = clocked = 0.0
+        tidy, follow, compare = (
+            _Rhythm(every_s) for every_s in (_TIDY_EVERY_S, _NETWORK_EVERY_S, _CLOCK_EVERY_S)
+        )
         while True:
             await asyncio.sleep(_EVERY_S)
-            now = time.monotonic()
+            chores = [self._sweep, self._news.bring]
+            chores += [self._tidy] if tidy.due() else []
+            chores += [self._follow] if follow.due() else []
             for owner in list(self._host.owners.values()):
-                self._sweep(owner, now)
-                self._tell(owner)
-                if now - tidied > _TIDY_EVERY_S:
-                    self._host.ask(owner.right.shard, commands.tidy())
-                if now - network > _NETWORK_EVERY_S:
-                    self._host.start(self._follow_network(owner))
-            if now - clocked > _CLOCK_EVERY_S:
-                self._host.start(self._compare_clocks())
-                clocked = now
-            tidied = now if now - tidied > _TIDY_EVERY_S else tidied
-            network = now if now - network > _NETWORK_EVERY_S else network
+                for chore in chores:
+                    self._do(chore, owner)
+            if compare.due():
+                self._host.start(self._clocks.compare())
+
+    def _do(self, chore: Callable[["ShardOwner"], None], owner: "ShardOwner") -> None:
+        """One chore's defect is its own: all the others go on, and it comes round again."""
+        try:
+            chore(owner)
+        except Exception:
+            log.exception("a chore failed", shard=owner.right.shard, chore=chore.__name__)
+
+    def _tidy(self, owner: "ShardOwner") -> None:
+        self._host.ask(owner.right.shard, commands.tidy())
+
+    def _follow(self, owner: "ShardOwner") -> None:
+        self._host.start(self._follow_network(owner))
 
     # Expiry and pieces
 
-    def _sweep(self, owner: "ShardOwner", now: float) -> None:
-        """End holds whose time is over; not at once after a takeover, not with clocks in doubt."""
-        if (
-            now - owner.serving_since < EXPIRY_GRACE_MS / 1000
-            or self.clock_skew_ms > CLOCK_SKEW_MS_MAX
-        ):
+    def _sweep(self, owner: "ShardOwner") -> None:
+        """End holds whose time is over; a crowd of them in one sweep after the other."""
+        if owner in self._sweeping or not self._may_expire(owner):
             return
-        shard = owner.right.shard
-        fields = owner.ledger.due(owner.now_ms())
-        holds = [field for field in fields if field[0] != PIECE]
+        due = _due(owner)
+        holds = [field for field in due if field[0] != PIECE]
         if holds:
-            self._host.ask(shard, commands.expire(holds)).add_done_callback(
-                lambda done: self._swept(owner, holds, done.result())
+            self._sweeping.add(owner)
+            self._host.ask(owner.right.shard, commands.expire(holds)).add_done_callback(
+                lambda done: self._swept(owner, holds, done.result(), more=len(due) == SWEEP_MAX)
             )
-        for field in owner.ledger.pieces_due(fields)[:_ROUND_MAX]:
+        pieces = owner.ledger.pieces_due(due)
+        for field in pieces[:_ROUND_MAX]:
             self._host.start(self._ask_home(owner, field))
-        for field in owner.ledger.pieces_due(fields)[_ROUND_MAX:]:
+        for field in pieces[_ROUND_MAX:]:
             owner.ledger.schedule(field, owner.now_ms())
 
-    def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply) -> None:
-        if reply[0] == Outcome.OK:
-            owner.telemetry.expired += reply[1]
+    def _may_expire(self, owner: "ShardOwner") -> bool:
+        """Not at once after a takeover, not with clocks in doubt."""
+        served_s = time.monotonic() - owner.serving_since
+        return served_s >= EXPIRY_GRACE_MS / 1000 and not self._clocks.in_doubt(owner)
+
+    def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply, *, more: bool) -> None:
+        self._sweeping.discard(owner)
+        if reply[0] != Outcome.OK:
+            for field in holds:  # Not decided: they are still due.
+                owner.ledger.schedule(field, owner.now_ms())
             return
-        for field in holds:  # Not decided: they are still due.
-            owner.ledger.schedule(field, owner.now_ms())
+        owner.telemetry.expired += reply[1]
+        if more:
+            self._sweep(owner)
 
     async def _ask_home(self, owner: "ShardOwner", field: str) -> None:
         """A piece asks home what has become of it; without an answer it stays as it is."""
@@ -130,33 +168,6 @@ class Chores:
         if reply[0] != Outcome.OK:
             owner.ledger.schedule(field, owner.now_ms() + _ASK_AGAIN_MS)
 
-    def _tell(self, owner: "ShardOwner") -> None:
-        """Bring the news that reservations owe to other shards."""
-        shard = owner.right.shard
-        for key in list(owner.ledger.owing)[:_ROUND_MAX]:
-            if (shard, key) not in self._telling:
-                self._telling.add((shard, key))
-                self._host.start(self._tell_one(owner, key))
-
-    async def _tell_one(self, owner: "ShardOwner", key: str) -> None:
-        shard = owner.right.shard
-        try:
-            # As accepted by the store: news of an uncommitted state must not leave.
-            reply = await self._host.ask(shard, commands.read(key))
-            record = owner.ledger.reservations.get(key)
-            if reply[0] != Outcome.OK or record is None:
-                owner.ledger.owing.discard(key)
-                return
-            reservation = Reservation(reply[1])
-            nonce = bytes.fromhex(reservation.extra[NONCE])
-            name = reservation_id(shard, key)
-            for other, news in dict(reservation.extra.get(OWES, {})).items():
-                told = await self._call(other, commands.tell(name, nonce, *news))
-                if told[0] == Outcome.OK:
-                    await self._host.ask(shard, commands.settle(key, other, news))
-        finally:
-            self._telling.discard((shard, key))
-
     async def _call(self, shard: int, command: Command) -> Reply:
         assert self._peers is not None
         if shard in self._host.owners:
@@ -164,7 +175,7 @@ class Chores:
         deadline_at = asyncio.get_running_loop().time() + _CALL_S
         return await self._peers.call(shard, command, deadline_at)
 
-    # The network and the clocks
+    # The network
 
     async def _follow_network(self, owner: "ShardOwner") -> None:
         """Take what ``net`` knows that this shard does not."""
@@ -179,17 +190,17 @@ class Chores:
         if reply[0] in DECISIONS and reply[0] != Outcome.OK:
             log.warning("network version refused", shard=owner.right.shard, reply=reply)
 
-    async def _compare_clocks(self) -> None:
-        """Shard time against the store's clock and the host's own: far apart, expiry pauses."""
-        try:
-            store_ms = await self._host.store.clock_ms()
-        except (StoreLost, StoreRefused):
-            return
-        here_ms = time.time_ns() // 1_000_000
-        worst = 0
-        for owner in self._host.owners.values():
-            at_ms = owner.now_ms()
-            worst = max(worst, min(abs(at_ms - store_ms), abs(at_ms - here_ms)))
-        if worst > CLOCK_SKEW_MS_MAX:
-            log.error("clocks differ: expiry pauses", host=self._host.name, skew_ms=worst)
-        self.clock_skew_ms = worst
+
+def _due(owner: "ShardOwner") -> list[str]:
+    """Up to ``SWEEP_MAX`` fields whose time has come, of those that are still open and timed."""
+    ledger, now_ms = owner.ledger, owner.now_ms()
+    fields: list[str] = []
+    looked_at = 0
+    while len(fields) < SWEEP_MAX and looked_at < _LOOKED_AT_MAX:
+        due = ledger.due(now_ms, SWEEP_MAX - len(fields))
+        if not due:
+            break
+        looked_at += len(due)
+        records = ledger.reservations
+        fields += [f for f in due if f in records and status_of(records[f]) in TIMED]
+    return fields

@@ -233,11 +233,18 @@ class HostCore:
             task.cancel()
         await self.store.close()
 
+    def health(self) -> dict[str, Any]:
+        """What the supervisor asks between decisions, twice a second: cheap."""
+        return {
+            "shards": list(self.owners),
+            "recovering": list(self.recovering),
+            "settling": self._settling is not None and not self._settling.done(),
+        }
+
     def report(self) -> dict[str, Any]:
-        """What the supervisor and ``GET /v1/shards`` want to know."""
+        """What ``GET /v1/shards`` and ``/metrics`` want to know."""
         return {
             "host": self.name,
-            "settling": self._settling is not None and not self._settling.done(),
             "recovering": sorted(self.recovering),
             "shards": [_shard_report(self.name, owner) for owner in self.owners.values()],
         }

@@ -142,7 +142,7 @@ class ShardOwner:
     def start_clock(self, acquired: Acquired) -> None:
         """Shard time goes on from the store's clock, never back behind the last commit."""
         self._store_id = acquired.store_id
-        self._clock_base = max(acquired.clock_ms, acquired.now_ms) - time.monotonic() * 1000
+        self._clock_base = max(acquired.clock_ms, acquired.now_ms) - acquired.answered_at_s * 1000
 
     def now_ms(self) -> int:
         """Shard time."""

@@ -1,7 +1,8 @@
 """The Ray shell of a shard host: a process of its own, with placement, life and health by Ray.
 
 Decisions run on one asyncio loop in a thread of the actor; Ray's methods hand over to it. The
-control group answers while the loop is busy.
+control group answers while the loop is busy, and while shards are being loaded: a host whose
+assignments wait for their store is not silent.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from engine.store.redis import RedisStore
 
 #: Calls that wait for their commits at the same time, when batches come through Ray.
 _DATA_CALLS: Final = 16
-_CONTROL_CALLS: Final = 8
+#: Shards that are acquired, loaded or given up at the same time.
+_SHARD_CALLS: Final = 8
+_CONTROL_CALLS: Final = 4
 _CALL_S: Final = 60.0
 
 
@@ -68,9 +71,9 @@ class HostProcess:
         await self._lane.stop()
         await self.client.stop()
 
-    async def report(self) -> dict[str, Any]:
+    async def health(self) -> dict[str, Any]:
         """What the host does at the moment."""
-        return self.core.report()
+        return self.core.health()
 
     async def decided(self, payload: bytes) -> bytes:
         """The answer to one frame."""
@@ -106,8 +109,8 @@ class ShardHost:
         self._thread.start()
         self._host: HostProcess = self._run(_started(settings))
 
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CALL_S)
+    def _run(self, work: Coroutine[Any, Any, Any], most_s: float | None = _CALL_S) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(most_s)
 
     @ray.method(concurrency_group="control")
     def ready(self) -> bool:
@@ -119,20 +122,20 @@ class ShardHost:
         """The process id, for tests that kill it."""
         return os.getpid()
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="shards")
     def assign(self, shard: int, epoch: int, token: str, term: int) -> None:
-        """Own a shard."""
-        self._run(self._host.core.assign(Right(shard, epoch, token), term))
+        """Own a shard. Takes as long as loading does: whoever gives up would assign it again."""
+        self._run(self._host.core.assign(Right(shard, epoch, token), term), None)
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="shards")
     def release(self, shard: int) -> None:
         """Give a shard up."""
         self._run(self._host.core.release(shard))
 
     @ray.method(concurrency_group="control")
     def health(self) -> dict[str, Any]:
-        """The host's report, made on its loop: a blocked loop is no health."""
-        answer: dict[str, Any] = self._run(self._host.report())
+        """The host's own word, given on its loop: a blocked loop is no health."""
+        answer: dict[str, Any] = self._run(self._host.health())
         return answer
 
     @ray.method(concurrency_group="control")
@@ -152,7 +155,11 @@ ACTOR_OPTIONS: Final[dict[str, Any]] = {
     "num_cpus": 0,
     "max_restarts": 0,
     "max_task_retries": 0,
-    "concurrency_groups": {"control": _CONTROL_CALLS, "data": _DATA_CALLS},
+    "concurrency_groups": {
+        "control": _CONTROL_CALLS,
+        "shards": _SHARD_CALLS,
+        "data": _DATA_CALLS,
+    },
 }
 
 

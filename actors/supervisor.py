@@ -204,7 +204,7 @@ class Supervisor:
             return
         self._unanswered.pop(name, None)
         if name in self._hosts:
-            served = {shard["shard"] for shard in health["shards"]} | set(health["recovering"])
+            served = {*health["shards"], *health["recovering"]}
             for shard, owner in enumerate(self.map.owners):
                 lost = owner == name and shard not in served and not health["settling"]
                 if lost and shard not in self._assigning:

@@ -120,6 +120,11 @@ class Reservation:
                 yield sku, line[at], line[at + 1]
 
 
+def status_of(record: bytes) -> int:
+    """The ``Status`` of a packed record, read off its flags: they lie in its second byte."""
+    return record[1] % LEVEL_UNIT
+
+
 def line_units(line: Line) -> int:
     """Units that back a line."""
     return sum(line[BACKINGS + 1 :: 2])

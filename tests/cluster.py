@@ -117,7 +117,7 @@ class LocalHost:
 
     async def health(self) -> dict[str, Any]:
         self._alive()
-        return self.core.report()
+        return self.core.health()
 
     def _alive(self) -> None:
         if self.dead:

@@ -1,8 +1,9 @@
 """What an owner asks of a store. Refusals are ``StoreRefused``, silence is ``StoreLost``."""
 
+import time
 from asyncio import Future
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.effects import Sealed
@@ -27,6 +28,8 @@ class Acquired:
     now_ms: int  # Shard time of the last commit.
     store_id: str
     clock_ms: int  # The store's clock.
+    #: When that was known here, on the monotonic clock: loading a shard may take seconds.
+    answered_at_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)

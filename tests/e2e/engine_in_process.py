@@ -56,7 +56,7 @@ class LocalHost:
         await self.core.release(shard)
 
     async def health(self) -> dict[str, Any]:
-        return self.core.report()
+        return self.core.health()
 
     async def stop(self) -> None:
         await self.core.stop()

@@ -13,6 +13,7 @@ from actors.ray_line import open_ray
 from engine import commands
 from engine.ids import shard_of
 from engine.outcome import Outcome
+from engine.store.protocol import Right
 from tests.cluster import until
 from tests.real import SHARDS, Crowd, Real, fresh, hold
 
@@ -102,6 +103,24 @@ def test_an_owner_is_killed_right_after_its_answers(real: Real) -> None:
         assert sum(reply[0] == Outcome.OK for reply in crowd.told.values()) == 15
         await crowd.nothing_is_missing()
         assert (await crowd.buy(keys[0]))[0] == Outcome.REPEATED
+
+    real.run(story())
+
+
+def test_a_host_whose_shards_wait_for_the_store_is_not_silent(real: Real) -> None:
+    """More assignments than it handles at a time hang: its health is asked beside them."""
+
+    async def story() -> None:
+        host = next(iter(real.supervisor._hosts.values()))
+        stale = Right(0, 1, "nobody's")
+        term = real.supervisor._term
+        with frozen(real.store.pid):
+            hanging = [asyncio.create_task(host.assign(stale, term)) for _ in range(12)]
+            await asyncio.sleep(0.3)
+            async with asyncio.timeout(1):
+                assert (await host.health())["recovering"] == [0]
+        refused = await asyncio.gather(*hanging, return_exceptions=True)
+        assert [getattr(refusal, "code", refusal) for refusal in refused] == ["EPOCH"] * 12
 
     real.run(story())
 

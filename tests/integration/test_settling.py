@@ -138,7 +138,7 @@ async def test_a_store_that_is_lost_again_while_it_is_settled(cluster: Cluster) 
     host.store.lose_applied = 1
     replies = await asyncio.gather(*(cluster.reserve(f"k{n}", ["A", None, 1]) for n in range(20)))
     assert {reply[0] for reply in replies} == {Outcome.OK}
-    await until(lambda: not failures and not host.core.report()["settling"])
+    await until(lambda: not failures and not host.core.health()["settling"])
     assert host.core.owners == owners, "an owner was replaced"
     assert (await cluster.position("A"))["reserved"] == 20
     await cluster.audit_is_clean()
