@@ -24,7 +24,7 @@ from engine.store.setup import prepare
 from gateway.cli_output import ExitCode, Stop
 from gateway.logs import configure
 from gateway.settings import Settings
-from gateway.worker import HOST, bind
+from gateway.worker import HOST, bind, must_be_free
 
 log = structlog.get_logger()
 
@@ -193,6 +193,7 @@ def run(settings: Settings) -> ExitCode:
     """Run until SIGTERM or SIGINT."""
     configure()
     try:
+        must_be_free(settings.port)
         uvloop.run(_run(settings))
     except CannotStart as error:
         raise Stop(ExitCode.NO_START, str(error)) from error

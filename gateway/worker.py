@@ -5,6 +5,7 @@ when its standard input closes, which is how it learns that ``up`` has gone.
 """
 
 import asyncio
+import errno
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ import uvloop
 
 from actors.client import Client
 from actors.collector import calm_collector
+from engine.errors import CannotStart
 from gateway.logs import configure
 from gateway.server import serve
 
@@ -26,6 +28,23 @@ def bind(port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((HOST, port))
     return sock
+
+
+def must_be_free(port: int) -> None:
+    """Raise CannotStart where somebody else serves the port.
+
+    Workers share theirs, so ``bind`` would succeed beside any program that shares it too: half
+    of the callers would then reach that one.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Callers just gone are no use.
+        try:
+            sock.bind((HOST, port))
+        except OSError as error:
+            what = "is in use" if error.errno == errno.EADDRINUSE else "cannot be had"
+            raise CannotStart(
+                f"port {port} {what}: {error.strerror}; choose another with --port"
+            ) from error
 
 
 async def _work(control: str, port: int, ray_address: str | None) -> None:
