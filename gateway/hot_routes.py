@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.parse
 from functools import partial
 from typing import Final
@@ -42,6 +43,7 @@ _SHORT: Final = int(Outcome.SHORT)
 _HOMES: Final = [reservation_id(home, "") for home in range(SHARDS_MAX)]
 _RESERVATIONS: Final = b"/v1/reservations/"
 _AVAILABILITY: Final = b"/v1/availability"
+_ENCODED_SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
 
 
 class HotRoutes:
@@ -95,6 +97,8 @@ class HotRoutes:
         if url[:1] != b"/":
             url = _origin_form(url)
         path, _mark, query = url.partition(b"?")
+        if b"%" in path:
+            path = _decoded(path)
         if method == b"GET":
             return (self._availability, "", query) if path == _AVAILABILITY else None
         route = self._exact.get(path)
@@ -106,8 +110,7 @@ class HotRoutes:
         route = self._of_one.get(verb)
         if route is None or not name:
             return None
-        text = name.decode("latin-1")
-        return route, urllib.parse.unquote(text) if "%" in text else text, query
+        return route, name.decode("utf-8", "replace"), query
 
     def reserve(self, request: HotRequest) -> None:
         """POST /v1/reservations"""
@@ -148,6 +151,11 @@ class HotRoutes:
     def availability(self, request: HotRequest) -> None:
         """GET /v1/availability"""
         availability(self._views, self.intake.client.shards, request)
+
+
+def _decoded(path: bytes) -> bytes:
+    """A path's segments percent-decoded; a slash within one stays ``%2F``: it parts nothing."""
+    return urllib.parse.unquote_to_bytes(_ENCODED_SLASH.sub(b"%252F", path))
 
 
 def _origin_form(url: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The door as a server of HTTP/1.1: order, limits, and what happens to bytes that are none."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable
@@ -291,6 +292,39 @@ def test_an_encoded_id_is_the_same_id(running: InProcess, stocked: Stocked) -> N
         name = wire.answer().json()["id"].replace(".", "%2E").replace("-", "%2D")
         wire.send(request("POST", f"/v1/reservations/{name}/confirm"))
         assert wire.answer().json()["status"] == "confirmed"
+
+
+def test_encoded_letters_of_a_route_are_the_same_route(
+    running: InProcess, stocked: Stocked
+) -> None:
+    """Segments are decoded before they are compared, on the hot routes as on the others."""
+    sku = stocked(n1=5)
+    first = {"id": f"{sku}-pct", "lines": [{"sku": sku, "quantity": 1}]}
+    with Wire(running.port) as wire:
+        wire.send(request("POST", "/v1/reservations%3abatch",
+                          json.dumps({"reservations": [first]}).encode()))  # fmt: skip
+        told = wire.answer().json()["results"][0]
+        assert told["status"] == 201
+        wire.send(request("POST", f"/%761/reservations/{told['body']['id']}/%63onfirm"))
+        assert wire.answer().json()["status"] == "confirmed"
+        wire.send(request("GET", f"/v1/availabilit%79?sku={sku}"))
+        assert wire.answer().json()["items"][0]["atp"] == 4
+        wire.send(reserve(sku, f"{sku}-pct").replace(b"reservations", b"%72eservations"))
+        assert wire.answer().status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/v1/reservations/000.k%2Fconfirm", 405), ("/v1/reservations%2F000.k/confirm", 404),
+     ("/v1%2freservations", 404), ("/v1/reservations/000.k/confirm%2F", 404),
+     ("/v1/reservations%253Abatch", 404)],
+)  # fmt: skip
+def test_an_encoded_slash_parts_no_segments_and_nothing_is_decoded_twice(
+    running: InProcess, path: str, status: int
+) -> None:
+    with Wire(running.port) as wire:
+        wire.send(request("POST", path, b"{}"))
+        assert wire.answer().status == status
 
 
 def test_the_absolute_form_of_a_target_is_understood(running: InProcess, stocked: Stocked) -> None:
