@@ -86,6 +86,8 @@ class Supervisor:
         self._lines: dict[str, LaneLine] = {}
         #: When the oldest question to each host was asked that has no answer yet.
         self._unanswered: dict[str, float] = {}
+        #: Hosts that said, when last asked, that they wait for the store.
+        self._settling: set[str] = set()
         self._names = 0
         self._starting = 0
         #: A supervisor that started later than this one has a greater term.
@@ -204,11 +206,18 @@ class Supervisor:
             return
         self._unanswered.pop(name, None)
         if name in self._hosts:
+            self._note_settling(name, settling=health["settling"])
             served = {*health["shards"], *health["recovering"]}
             for shard, owner in enumerate(self.map.owners):
                 lost = owner == name and shard not in served and not health["settling"]
                 if lost and shard not in self._assigning:
                     self._background(self._assign(shard, name))
+
+    def _note_settling(self, name: str, *, settling: bool) -> None:
+        """Tell everybody when a host begins to wait for the store, and when it has it back."""
+        if settling != (name in self._settling):
+            self._settling ^= {name}
+            self._publish(self.map.owners)
 
     async def _replace(self, name: str, reason: str) -> None:
         """Assign a lost host's shards to others first; end it and start another one then."""
@@ -216,6 +225,7 @@ class Supervisor:
             return
         host = self._hosts.pop(name)
         self._unanswered.pop(name, None)
+        self._settling.discard(name)
         self._lines.pop(name).close()
         log.warning("replacing a host", host=name, reason=reason)
         orphans = [shard for shard, owner in enumerate(self.map.owners) if owner == name]
@@ -312,10 +322,11 @@ class Supervisor:
     def reasons(self) -> list[str]:
         """Why this cluster is not ready; empty when it is."""
         reasons = [
-            f"shard {shard}: recovering"
+            f"shard {'net' if shard == self.shards else shard}: recovering"
             for shard, owner in enumerate(self.map.owners)
             if owner is None or shard in self._assigning
         ]
+        reasons += [f"{name}: waiting for the store" for name in sorted(self._settling)]
         if self._state != "serving":
             reasons.append(f"supervisor: {self._state}")
         if self._refused_by_term:

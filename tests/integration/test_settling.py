@@ -229,3 +229,38 @@ def test_holds_do_not_end_at_once_after_a_takeover(monkeypatch: pytest.MonkeyPat
         assert (await cluster.position("A"))["sellable"] == 10
 
     test()
+
+
+@on_cluster
+async def test_a_host_that_waits_for_the_store_is_a_reason_not_to_be_ready(
+    cluster: Cluster,
+) -> None:
+    """Everybody is told, and told again when the store is back."""
+    host = cluster.hosts["host-0"]
+    reconnect = host.store.reconnect
+
+    async def away() -> None:
+        raise StoreLost("away")
+
+    host.store.reconnect = away  # type: ignore[method-assign]
+    host.core.settle()
+    await until(lambda: cluster.client.readiness() == ["host-0: waiting for the store"])
+    host.store.reconnect = reconnect  # type: ignore[method-assign]
+    await until(lambda: not cluster.client.readiness())
+
+
+@on_cluster
+async def test_a_host_that_ended_while_it_waited_is_no_reason_any_more(cluster: Cluster) -> None:
+    """Its successors have the store."""
+    cluster.supervisor._note_settling("host-0", settling=True)
+    await cluster.hosts["host-0"].die()
+    await until(lambda: "host-0" not in cluster.supervisor._hosts)
+    await until(lambda: not cluster.client.readiness())
+
+
+@on_cluster
+async def test_the_networks_shard_is_named_in_reasons(cluster: Cluster) -> None:
+    """It has a number only inside."""
+    cluster.supervisor._assigning.add(SHARDS)
+    assert cluster.supervisor.reasons() == ["shard net: recovering"]
+    cluster.supervisor._assigning.discard(SHARDS)
