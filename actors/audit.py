@@ -1,8 +1,10 @@
 """Reports and the audit over all shards, gathered from their hosts."""
 
 import asyncio
+from functools import partial
 from typing import Any, Final, NamedTuple
 
+from actors import reused
 from actors.feed import Hosts
 from actors.lane import LineLost
 
@@ -51,25 +53,28 @@ def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
 
 
 async def run(client: Hosts) -> Audit:
-    """Compare every owner's books with the store, shard by shard.
+    """Compare every owner's books with the store, shard by shard, and all keys with each other.
 
     Raises ``LineLost`` while a shard has no owner.
     """
-    shards, findings = [], []
+    ask = partial(_ask_owner, client)
+    shards, findings, keys_count = [], [], 0
     for shard in range(len(client.map.owners)):
-        told = await _ask_owner(client, shard)
+        told = await ask(shard, {"m": "audit"})
         shards.append(told["shard"])
         findings += told["findings"]
+        keys_count += told["keys_count"]
+    findings += await reused.find(ask, client.shards, keys_count)
     return Audit(not findings, shards, findings)
 
 
-async def _ask_owner(client: Hosts, shard: int) -> dict[str, Any]:
+async def _ask_owner(client: Hosts, shard: int, question: dict[str, Any]) -> dict[str, Any]:
     """What the owner says; a shard on its way to another one is asked for again a while."""
     for _ in range(_TRIES):
         owner = client.map.owners[shard]
         if owner is not None:
             told: dict[str, Any] = await client.control(
-                owner, {"m": "audit", "shard": shard}, _AUDIT_S
+                owner, {**question, "shard": shard}, _AUDIT_S
             )
             if told:
                 return told

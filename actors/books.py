@@ -48,7 +48,8 @@ async def _audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
         "seq": owner.accepted_seq,
         "reservations": len(ledger.reservations),
     }
-    return {"shard": shard, "findings": findings}
+    keys_count = len(ledger.reservations) + len(ledger.closed)
+    return {"shard": shard, "findings": findings, "keys_count": keys_count}
 
 
 async def _compare(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgpack
 import structlog
 
-from actors import books, recovery
+from actors import books, recovery, reused
 from actors.chores import Chores
 from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
@@ -73,7 +73,7 @@ class HostCore:
         respond(msgpack.packb(answer))
 
     async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``report``, ``events`` (of a shard, behind a seq) or ``audit`` (of a shard)."""
+        """``report``; of a shard ``events`` (behind a seq), ``audit`` or ``keys``."""
         match asked["m"]:
             case "report":
                 return self.report()
@@ -83,6 +83,9 @@ class HostCore:
             case "audit":
                 owner = self.owners.get(asked["shard"])
                 return await books.audit(owner, self.store) if owner is not None else {}
+            case "keys":
+                owner = self.owners.get(asked["shard"])
+                return await reused.told(owner, self.store, asked) if owner is not None else {}
             case unknown:
                 raise ValueError(f"no such question: {unknown}")
 
