@@ -100,5 +100,7 @@ PROBLEM_MEMBERS: Final[Document] = {
                      "next_available_at": None}],
     "reservation_status": "released", "sku": "85123A", "node": "store-leeds",
     "lines": [{"sku": "85123A", "node": "store-leeds", "left": 1, "requested": 2}],
+    "limits": [{"sku": "85123A", "limit": 2, "taken": 1, "requested": 2}],
+    "channel": "live-room-1", "available": 3, "state": "closed",
     "oldest": "mJLNBBIAkgAA", "retry_after_ms": 500, "durability": "fsync",
 }  # fmt: skip

@@ -24,6 +24,8 @@ CONTRACT = {
     "unknown-wave": (404, False, "none", {"id"}),
     "unknown-zone": (404, False, "none", {"id"}),
     "unknown-pool": (404, False, "none", {"id"}),
+    "over-limit": (409, False, "none", {"limits"}),
+    "over-quota": (409, False, "none", {"short_lines"}),
     "insufficient-stock": (409, False, "none", {"short_lines"}),
     "sold-out": (409, False, "none", {"short_lines"}),
     "not-held": (409, False, "none", {"reservation_status", "short_lines"}),
@@ -31,6 +33,11 @@ CONTRACT = {
     "exceeds-committed": (409, False, "none", {"lines"}),
     "negative-stock": (409, False, "none", {"sku", "node"}),
     "out-of-range": (409, False, "none", {"sku", "node"}),
+    "quota-exceeds-stock": (409, False, "none", {"sku", "channel", "available"}),
+    "campaign-not-open": (409, False, "none", {"id", "state"}),
+    "campaign-state": (409, False, "none", {"id", "state"}),
+    "supply-closed": (409, False, "none", {"id", "state"}),
+    "wave-running": (409, False, "none", {"id", "state"}),
     "cursor-expired": (410, False, "none", {"oldest"}),
     "in-progress": (409, True, "none", {"retry_after_ms"}),
     "contended": (409, True, "none", {"retry_after_ms"}),
@@ -69,6 +76,11 @@ def test_every_outcome_becomes_a_problem_with_all_its_members(outcome: Outcome) 
 
 def test_no_success_is_a_problem() -> None:
     assert not {Outcome.OK, Outcome.REPEATED} & BY_OUTCOME.keys()
+
+
+def test_every_type_of_the_contract_is_there_and_no_other_but_what_http_itself_needs() -> None:
+    """Also those that are raised only by what is still to come: their pages exist."""
+    assert KINDS.keys() == CONTRACT.keys() | {"bad-request", "headers-too-large", "internal"}
 
 
 @pytest.mark.parametrize("name", CONTRACT)
