@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import StoreLost, StoreRefused
+from engine.limits import CLOSED_WINDOW_MS
 from engine.record import Durability
 from engine.store.protocol import Right
 
@@ -80,14 +81,21 @@ class RayHost:
     """A shard host's actor, as the supervisor handles it."""
 
     def __init__(
-        self, name: str, shards: int, store_url: str, level: Durability, sockets: Path
+        self,
+        name: str,
+        shards: int,
+        store_url: str,
+        level: Durability,
+        sockets: Path,
+        *,
+        window_ms: int = CLOSED_WINDOW_MS,
     ) -> None:
         from actors.shard_host import HostSettings, actor_class
 
         self.name = name
         self.address = str(sockets / f"{name}.sock")
         settings = HostSettings(
-            name, shards, store_url, level, self.address, str(sockets / "control.sock")
+            name, shards, store_url, level, self.address, str(sockets / "control.sock"), window_ms
         )
         self.actor = actor_class().options(name=name).remote(settings)
 

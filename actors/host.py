@@ -20,6 +20,7 @@ from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
+from engine.limits import CLOSED_WINDOW_MS
 from engine.outcome import Outcome
 from engine.record import Durability
 from engine.store.protocol import Right, ShardStore
@@ -36,11 +37,19 @@ class HostCore:
     """Some shards, one store connection."""
 
     def __init__(
-        self, name: str, shards: int, store: ShardStore, level: Durability, renew: Renew
+        self,
+        name: str,
+        shards: int,
+        store: ShardStore,
+        level: Durability,
+        renew: Renew,
+        *,
+        window_ms: int = CLOSED_WINDOW_MS,
     ) -> None:
         self.name = name
         self.shards = shards
         self.level = level
+        self.window_ms = window_ms
         self.store = store
         self.owners: dict[int, ShardOwner] = {}
         self.recovering: set[int] = set()
@@ -113,7 +122,9 @@ class HostCore:
         started = time.monotonic()
         try:
             acquired = await self.store.acquire(right, term, self.name)
-            ledger = await recovery.load(self.store, right, acquired, self.shards, self.level)
+            ledger = await recovery.load(
+                self.store, right, acquired, self.shards, self.level, window_ms=self.window_ms
+            )
         finally:
             self.recovering.discard(right.shard)
         owner = ShardOwner(

@@ -13,13 +13,19 @@ log = structlog.get_logger()
 
 
 async def load(
-    store: ShardStore, right: Right, acquired: Acquired, shards: int, level: Durability
+    store: ShardStore,
+    right: Right,
+    acquired: Acquired,
+    shards: int,
+    level: Durability,
+    *,
+    window_ms: int = CLOSED_WINDOW_MS,
 ) -> Ledger:
     """The ledger of a shard just acquired; its books are compared with the store's guard.
 
     Scanning needs no lock: a commit of the last owner ran before the acquire, or is fenced.
     """
-    ledger = Ledger(right.shard, shards, level)
+    ledger = Ledger(right.shard, shards, level, window_ms=window_ms)
     ledger.seq, ledger.head, ledger.epoch = acquired.seq, acquired.head, right.epoch
     ledger.changed_floor = acquired.seq + 1
     items: list[tuple[str, bytes]] = []
@@ -40,7 +46,7 @@ async def load(
 
 async def load_closed(store: ShardStore, ledger: Ledger) -> None:
     """The index of ended reservations, while the shard is serving already."""
-    oldest = (await store.clock_ms() - CLOSED_WINDOW_MS) // CLOSED_BUCKET_MS - 1
+    oldest = (await store.clock_ms() - ledger.window_ms) // CLOSED_BUCKET_MS - 1
     for hour in await store.closed_hours(ledger.shard):
         ledger.closed_hours.setdefault(hour, [])
         if hour <= oldest:

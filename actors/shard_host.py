@@ -43,6 +43,7 @@ class HostSettings:
     level: Durability
     lane: str  # The socket it serves.
     control: str  # The supervisor's socket.
+    window_ms: int  # How long ended reservations answer for their keys.
 
 
 class HostProcess:
@@ -52,7 +53,12 @@ class HostProcess:
         self._settings = settings
         self.store = RedisStore(settings.store_url, settings.level)
         self.core = HostCore(
-            settings.name, settings.shards, self.store, settings.level, self._renew
+            settings.name,
+            settings.shards,
+            self.store,
+            settings.level,
+            self._renew,
+            window_ms=settings.window_ms,
         )
         self.client = Client(settings.control)
         self._lane = LaneServer(Path(settings.lane), self.core.apply)

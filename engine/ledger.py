@@ -10,7 +10,7 @@ from typing import TypeAlias
 from engine import corrections, fulfilment, holds, network, pieces, views
 from engine.commands import Command, Op, Reply
 from engine.events import Event
-from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, SWEEP_MAX
+from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX
 from engine.loading import LoadedState
 from engine.outcome import Outcome
 from engine.state import PIECE, ShardState
@@ -22,7 +22,7 @@ def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.tidy``; a little at a time."""
     corrections.forget_references(state, now_ms, SWEEP_MAX)
     oldest = min(state.closed_hours, default=None)
-    last = (now_ms - CLOSED_WINDOW_MS) // CLOSED_BUCKET_MS - 1
+    last = (now_ms - state.window_ms) // CLOSED_BUCKET_MS - 1
     if oldest is not None and oldest <= last and state.effects.drop_bucket is None:
         _forget_closed(state, oldest)
     return [Outcome.OK]
@@ -119,7 +119,7 @@ class Ledger(LoadedState):
         if hour is not None:
             return (hour,)
         latest = now_ms // CLOSED_BUCKET_MS
-        return range(latest, latest - CLOSED_WINDOW_MS // CLOSED_BUCKET_MS - 2, -1)
+        return range(latest, latest - self.window_ms // CLOSED_BUCKET_MS - 2, -1)
 
     def pieces_due(self, fields: Iterable[str]) -> list[str]:
         """Those of the due fields that are pieces: home must be asked."""

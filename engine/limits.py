@@ -47,8 +47,10 @@ GATHER_MAX: Final = 128
 DEADLINE_MS_DEFAULT: Final = 2_000
 DEADLINE_MS_MAX: Final = 30_000
 
-#: How long an ended reservation still answers for its key.
+#: How long an ended reservation still answers for its key, unless told otherwise. At least as
+#: long as the longest hold; every ended one costs its owner some 100 bytes for as long.
 CLOSED_WINDOW_MS: Final = 24 * 3_600_000
+CLOSED_WINDOW_HOURS_MAX: Final = 720
 CLOSED_BUCKET_MS: Final = 3_600_000
 #: How long a reference of an adjustment is remembered.
 REFERENCE_WINDOW_MS: Final = 24 * 3_600_000

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
 from engine.ids import backing_of
-from engine.limits import DUE_MS, SWEEP_MAX
+from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
     FOUR_MEMBERS,
     LEVEL_UNIT,
@@ -45,11 +45,14 @@ class Expiring(NamedTuple):
 class ShardState:
     """Everything one shard's owner holds in memory."""
 
-    def __init__(self, shard: int, shards: int, level: Durability) -> None:
+    def __init__(
+        self, shard: int, shards: int, level: Durability, *, window_ms: int = CLOSED_WINDOW_MS
+    ) -> None:
         self.shard = shard
         self.shards = shards
         self.level_flags = LEVEL_UNIT * level
         self.level = level
+        self.window_ms = window_ms  # How long ended reservations answer for their keys.
         self.seq = 0
         self.head = b""
         self.epoch = 0

@@ -32,9 +32,7 @@ Level = Literal["memory", "everysec", "fsync", "replicated", "replicated_fsync"]
 @app.command()
 def up(
     actors: Annotated[int, typer.Option(help="Shard hosts; each owns some shards.")] = 2,
-    shards: Annotated[
-        int, typer.Option(help="Fixed when the store is made; 4 per actor is a good rule.")
-    ] = SHARDS_DEFAULT,
+    shards: Annotated[int, typer.Option(help="Of a new store; 4 per actor.")] = SHARDS_DEFAULT,
     workers: Annotated[int, typer.Option(help="Gateway processes on the same port.")] = 1,
     data: Annotated[Path, typer.Option(help="Folder of the store's files.")] = Path(".tidegate"),
     durability: Annotated[Level, typer.Option(help="What an answered change survives.")] = "fsync",
@@ -45,6 +43,9 @@ def up(
     transport: Annotated[
         Transport, typer.Option(help="How batches reach the owners: a socket, or Ray calls.")
     ] = "lane",
+    window_hours: Annotated[
+        int, typer.Option(help="How long an ended reservation answers for its key, 24 to 720.")
+    ] = 24,
 ) -> int:
     """Start store, shard hosts and gateway on this machine, and print `ready URL`."""
     try:
@@ -57,6 +58,7 @@ def up(
             store=store,
             port=port,
             transport=transport,
+            window_hours=window_hours,
         )
     except Unusable as unusable:
         raise Stop(ExitCode.USAGE, str(unusable)) from unusable

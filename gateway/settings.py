@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from engine.limits import SHARDS_DEFAULT, SHARDS_MAX
+from engine.limits import (
+    CLOSED_WINDOW_HOURS_MAX,
+    CLOSED_WINDOW_MS,
+    HOLD_SECONDS_MAX,
+    SHARDS_DEFAULT,
+    SHARDS_MAX,
+)
 from engine.record import Durability
 
 #: More hosts or workers than this want more than one machine.
@@ -13,6 +19,8 @@ ACTORS_MAX: Final = 64
 WORKERS_MAX: Final = 64
 PORT_MAX: Final = 65_535
 STORE_URL: Final = re.compile(r"^(redis|unix)://.+")
+
+_HOUR_MS: Final = 3_600_000
 
 Transport = Literal["lane", "ray"]
 
@@ -33,6 +41,7 @@ class Settings:
     store: str = "embedded"  # Or "system", or a URL.
     port: int = 8080  # 0 picks a free one.
     transport: Transport = "lane"
+    window_hours: int = CLOSED_WINDOW_MS // _HOUR_MS  # Ended reservations answer for their keys.
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is started."""
@@ -40,6 +49,9 @@ class Settings:
         _within("--actors", self.actors, 1, ACTORS_MAX)
         _within("--workers", self.workers, 1, WORKERS_MAX)
         _within("--port", self.port, 0, PORT_MAX)
+        _within(
+            "--window-hours", self.window_hours, HOLD_SECONDS_MAX // 3600, CLOSED_WINDOW_HOURS_MAX
+        )
         if self.actors > self.shards:
             message = (
                 f"--actors {self.actors}: {self.shards} shards keep at most {self.shards} hosts "
@@ -50,6 +62,11 @@ class Settings:
         if self.data.exists() and not self.data.is_dir():
             message = f"--data {self.data} is a file; name a folder, it is made when missing"
             raise Unusable(message)
+
+    @property
+    def window_ms(self) -> int:
+        """The window in the engine's unit."""
+        return self.window_hours * _HOUR_MS
 
     def _check_store(self) -> None:
         own = self.store in ("embedded", "system")

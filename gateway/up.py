@@ -60,7 +60,7 @@ class Cluster:
             settings.shards,
             settings.durability,
             self._temp / "control.sock",
-            lambda name: RayHost(name, settings.shards, url, settings.durability, self._temp),
+            lambda name: self._host(name, url),
             hosts=settings.actors,
         )
         if self._holding is not None:
@@ -73,6 +73,17 @@ class Cluster:
         self._watching = asyncio.create_task(self._watch())
         await self._ready()
         return f"http://{HOST}:{self._port}"
+
+    def _host(self, name: str, url: str) -> RayHost:
+        settings = self._settings
+        return RayHost(
+            name,
+            settings.shards,
+            url,
+            settings.durability,
+            self._temp,
+            window_ms=settings.window_ms,
+        )
 
     async def _start_store(self) -> str:
         settings = self._settings

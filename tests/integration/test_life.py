@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 
 from actors import chores, feed, stockroom
 from actors.lane import LineLost
+from actors.shard_host import HostProcess, HostSettings
 from engine import commands
 from engine.commands import Op, Reply
 from engine.errors import StoreLost
 from engine.ids import shard_of
 from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS
 from engine.outcome import Outcome
-from engine.record import Reservation, Status
+from engine.record import Durability, Reservation, Status
 from tests.cluster import SHARDS, Cluster, LocalHost, eventually, on_cluster, skus_on, until
 
 
@@ -113,6 +115,33 @@ async def test_ended_keys_answer_while_their_index_is_still_loading(cluster: Clu
     await until(lambda: ledger.closed_loaded)
     assert (await cluster.reserve("k2", ["A", None, 1]))[0] == Outcome.REPEATED
     assert (await cluster.position("A"))["reserved"] == 1
+
+
+@on_cluster
+async def test_a_longer_window_is_kept_by_every_owner(cluster: Cluster) -> None:
+    """While the index of ended ones loads, once it is there, and when it is tidied."""
+    for host in cluster.hosts.values():
+        host.core.window_ms = 2 * CLOSED_WINDOW_MS
+    await cluster.stock({"A": 10})
+    await moved(cluster, "A")
+    await cluster.reserve("k1", ["A", None, 1])
+    await cluster.call("A", commands.release("k1"))
+    cluster.server.clock = lambda: time.time_ns() // 1_000_000 + CLOSED_WINDOW_MS + 7_200_000
+    await moved(cluster, "A")
+    ledger = cluster.owner_of("A").core.owners[shard_of("A", SHARDS)].ledger
+    await until(lambda: ledger.closed_loaded)
+    assert (await cluster.call("A", commands.tidy()))[0] == Outcome.OK
+    assert (await cluster.call("A", commands.read("k1")))[0] == Outcome.OK
+    ledger.closed_loaded = False
+    ledger.closed.clear()
+    assert (await cluster.call("A", commands.read("k1")))[0] == Outcome.OK
+    assert (await cluster.reserve("k1", ["A", None, 1]))[0] == Outcome.REPEATED
+
+
+def test_a_host_is_told_how_long_the_window_is() -> None:
+    """On its way from the command line to the ledger."""
+    settings = HostSettings("host-0", 4, "unix:///none", Durability.FSYNC, "/lane", "/control", 7)
+    assert HostProcess(settings).core.window_ms == 7
 
 
 @on_cluster

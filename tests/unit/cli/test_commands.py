@@ -85,7 +85,8 @@ def serving(method: str, path: str, _body: Any) -> tuple[int, Any]:
 
 def test_up_hands_on_what_it_was_told(run: Run, started: list[Settings], tmp_path: Path) -> None:
     options = ["--actors=3", "--shards=16", "--workers=2", f"--data={tmp_path}", "--port=0"]
-    assert run("up", *options, "--durability=everysec", "--store=system", "--transport=ray")[0] == 0
+    assert run("up", *options, "--durability=everysec", "--store=system", "--transport=ray",
+               "--window-hours=48")[0] == 0  # fmt: skip
     assert started == [
         Settings(
             actors=3,
@@ -96,6 +97,7 @@ def test_up_hands_on_what_it_was_told(run: Run, started: list[Settings], tmp_pat
             store="system",
             port=0,
             transport="ray",
+            window_hours=48,
         )
     ]
 
@@ -116,6 +118,8 @@ def test_up_without_options_is_durable_and_on_loopbacks_8080(
         (["--shards=4097"], "--shards 4097 is out of range; give 1 to 4096"),
         (["--workers=0"], "--workers 0 is out of range"),
         (["--port=65536"], "--port 65536 is out of range; give 0 to 65535"),
+        (["--window-hours=23"], "--window-hours 23 is out of range; give 24 to 720"),
+        (["--window-hours=721"], "--window-hours 721 is out of range; give 24 to 720"),
         (["--store=postgres"], "--store postgres is unknown; give embedded, system, or a redis://"),
         (["--durability=replicated"], "--durability replicated needs a second node"),
         (["--durability=sometimes"], "'sometimes' is not one of 'memory', 'everysec', 'fsync'"),

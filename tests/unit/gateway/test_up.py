@@ -1,8 +1,10 @@
 """What ``tidegate up`` looks at before it starts anything."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -32,6 +34,16 @@ def test_a_port_in_use_is_refused_before_anything_starts(
     assert stop.value.code is ExitCode.NO_START
     assert stop.value.next_step.startswith(f"port {taken} is in use: ")
     assert stop.value.next_step.endswith("; choose another with --port")
+
+
+def test_hosts_are_told_what_up_was_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The options that concern them."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(up, "RayHost", lambda *_, **named: told.update(named))
+    cluster = up.Cluster(Settings(port=8080, data=tmp_path, window_hours=48), asyncio.Event())
+    cluster._host("host-0", "unix:///none")
+    cluster._temp.rmdir()
+    assert told["window_ms"] == 48 * 3_600_000
 
 
 def test_a_port_whose_callers_have_just_gone_is_free() -> None:
