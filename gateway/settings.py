@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from engine.limits import (
     CLOSED_WINDOW_HOURS_MAX,
@@ -76,12 +77,26 @@ class Settings:
                 "unix:// URL"
             )
             raise Unusable(message)
+        database = "0" if own else _database(self.store)
+        if database != "0":
+            message = (
+                f"--store {self.store} names database {database}; only database 0 is used, as a "
+                "cluster has no other: leave it off, or give Tidegate a server of its own"
+            )
+            raise Unusable(message)
         if own and self.durability >= Durability.REPLICATED:
             message = (
                 f"--durability {self.durability.name.lower()} needs a second node: give --store a "
                 "redis:// URL of a primary with a replica, or use --durability fsync"
             )
             raise Unusable(message)
+
+
+def _database(url: str) -> str:
+    """The database that a store's URL names, in its path or its query; "0" where it names none."""
+    parts = urlsplit(url)
+    path = parts.path.strip("/") if parts.scheme == "redis" else ""
+    return parse_qs(parts.query).get("db", [path or "0"])[-1]
 
 
 def _within(option: str, value: int, least: int, most: int) -> None:

@@ -121,6 +121,9 @@ def test_up_without_options_is_durable_and_on_loopbacks_8080(
         (["--window-hours=23"], "--window-hours 23 is out of range; give 24 to 720"),
         (["--window-hours=721"], "--window-hours 721 is out of range; give 24 to 720"),
         (["--store=postgres"], "--store postgres is unknown; give embedded, system, or a redis://"),
+        (["--store=redis://h/1"], "--store redis://h/1 names database 1; only database 0 is used"),
+        (["--store=redis://h:1/?db=2"], "names database 2; only database 0 is used"),
+        (["--store=unix:///run/x.sock?db=3"], "names database 3; only database 0 is used"),
         (["--durability=replicated"], "--durability replicated needs a second node"),
         (["--durability=sometimes"], "'sometimes' is not one of 'memory', 'everysec', 'fsync'"),
         (["--actors=two"], "--actors"),
@@ -134,6 +137,16 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     code, out, err = run("up", *options)
     assert (code, out, started) == (2, "", [])
     assert said in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "store", ["redis://h", "redis://h:6379/", "redis://u:p@h/0?db=0", "unix:///run/x.sock"]
+)
+def test_a_store_without_a_database_or_with_the_first_is_fine(
+    run: Run, started: list[Settings], store: str
+) -> None:
+    assert run("up", f"--store={store}")[0] == 0
+    assert started[0].store == store
 
 
 def test_what_cannot_start_says_what_to_do_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
