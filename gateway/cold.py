@@ -19,7 +19,17 @@ from gateway import answers
 from gateway.hot_head import deadline_ms
 from gateway.hot_request import too_large
 from gateway.hot_routes import BODY_BYTES_MAX, RESERVATION_BYTES_MAX
-from gateway.problems import RETRY_AFTER_MS, Problem, Refused, invalid, of_reply, problem, retry
+from gateway.problems import (
+    RETRY_AFTER_MS,
+    Problem,
+    Refused,
+    invalid,
+    of_read,
+    of_reply,
+    problem,
+    retry,
+    too_late,
+)
 from gateway.reading import Reader, checked_id, json_only, packed_in, packed_out
 from gateway.schema import EmptyBody
 
@@ -110,6 +120,13 @@ class Ask:
             raise Refused(of_reply(reply, name))
         return reply
 
+    async def read(self, shard: int, command: list[Any], name: str) -> Reply:
+        """As ``call``, of a command that changes nothing."""
+        reply = await self.client.call(shard, command, self.deadline_at)
+        if reply[0] > Outcome.REPEATED:
+            raise Refused(of_read(reply, name))
+        return reply
+
     def answer(self, document: Any, status: int = 200) -> Response:
         """A success."""
         media = "application/msgpack" if self.packed else "application/json"
@@ -137,7 +154,7 @@ async def handled(gateway: Gateway, name: str, handler: Handler, request: Reques
     except LineLost:
         response = refusal(retry("unavailable", "a shard has no owner now", RETRY_AFTER_MS))
     except TimeoutError:
-        response = refusal(retry("outcome-unknown", "the answer came too late", RETRY_AFTER_MS))
+        response = refusal(too_late(read=request.method == "GET"))
     except ClientDisconnect:
         response = Response(status_code=400)  # Nobody is there to read it.
     except Exception:

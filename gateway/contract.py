@@ -10,7 +10,7 @@ from gateway import examples, schema
 _LOAD: Final = ("overloaded", "unavailable", "outcome-unknown")
 _SHAPE: Final = ("invalid-request",)
 _BODY: Final = ("invalid-request", "too-large", "unsupported-media-type")
-_OWNER: Final = ("unavailable", "outcome-unknown", "overloaded")
+_OWNER: Final = ("unavailable", "overloaded")  # Of reads: nothing of them is ever in doubt.
 _WRITES: Final = (*_BODY, *_LOAD, "durability-not-met")
 _UNITS: Final = ("unknown-sku", "unknown-node", "insufficient-stock", "sold-out")
 

@@ -166,6 +166,12 @@ def retry(name: str, detail: str, after_ms: int) -> Problem:
     return problem(name, detail, retry_after_ms=after_ms)
 
 
+def too_late(*, read: bool) -> Problem:
+    """The answer did not come in time; where nothing was to be changed, nothing was."""
+    kind = "unavailable" if read else "outcome-unknown"
+    return retry(kind, "the answer came too late", RETRY_AFTER_MS)
+
+
 def short_lines(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """Every line that is short, as the API lists them."""
     return [
@@ -272,6 +278,13 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.NOT_OWNER: _NOT_READY,
     Outcome.IN_DOUBT: _LOST,
 }
+
+
+def of_read(reply: Reply, name: str) -> Problem:
+    """``of_reply`` for a command that changes nothing: a lost answer leaves nothing in doubt."""
+    if reply[0] in (Outcome.LOST, Outcome.IN_DOUBT):
+        return too_late(read=True)
+    return of_reply(reply, name)
 
 
 def of_reply(reply: Reply, name: str) -> Problem:

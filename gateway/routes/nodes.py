@@ -47,5 +47,5 @@ def _members(node: str, body: NodeBody) -> dict[str, Any]:
 async def get_nodes(ask: Ask) -> Response:
     """GET /v1/nodes"""
     ask.query()
-    _ok, _version, nodes = await ask.call(ask.client.net, commands.read_network(0), "nodes")
+    _ok, _version, nodes = await ask.read(ask.client.net, commands.read_network(0), "nodes")
     return ask.answer({"nodes": [{"node": node, **nodes[node]} for node in sorted(nodes)]})

@@ -7,6 +7,7 @@ from fastapi import Response
 
 from gateway.cold import Ask
 from gateway.metrics import exposition
+from gateway.problems import Refused, too_late
 
 _SHARD_MEMBERS: Final = (
     "shard", "owner", "state", "epoch", "seq", "open_reservations", "queue", "batch_size",
@@ -52,7 +53,10 @@ async def audit(ask: Ask) -> Response:
     """POST /v1/audit; without a deadline of its own it takes the time it needs."""
     ask.query()
     await ask.no_body()
-    async with asyncio.timeout_at(ask.deadline_at if ask.deadline_given else None):
-        found = await ask.client.audit()
+    try:
+        async with asyncio.timeout_at(ask.deadline_at if ask.deadline_given else None):
+            found = await ask.client.audit()
+    except TimeoutError:
+        raise Refused(too_late(read=True)) from None
     checked = [row for row in found.shards if row["shard"] < ask.client.shards]
     return ask.answer({"clean": found.clean, "shards": checked, "findings": found.findings})

@@ -11,7 +11,7 @@ from engine.ids import reservation_id, split_id
 from engine.outcome import Outcome
 from gateway.answers import reservation
 from gateway.cold import Ask
-from gateway.problems import Refused, invalid, of_reply, problem
+from gateway.problems import Refused, invalid, of_read, problem
 from gateway.reading import Reader, checked_key
 from gateway.schema import ExtendBody
 
@@ -31,7 +31,7 @@ async def get_reservation(ask: Ask) -> Response:
     """GET /v1/reservations/{id}"""
     ask.query()
     name, home, key = _place(ask)
-    reply = await ask.call(home, commands.read(key), name)
+    reply = await ask.read(home, commands.read(key), name)
     return ask.answer(reservation(name, reply[1]))
 
 
@@ -49,7 +49,7 @@ async def find_reservation(ask: Ask) -> Response:
         if reply[0] == Outcome.OK:
             return ask.answer(reservation(reservation_id(shard, key), reply[1]))
     away = next((reply for reply in replies if reply[0] != Outcome.UNKNOWN_RESERVATION), None)
-    raise Refused(of_reply(away or [Outcome.UNKNOWN_RESERVATION, [key]], key))
+    raise Refused(of_read(away or [Outcome.UNKNOWN_RESERVATION, [key]], key))
 
 
 async def extend(ask: Ask) -> Response:

@@ -30,7 +30,7 @@ async def get_sku(ask: Ask) -> Response:
     sku = ask.path_id("sku")
     ask.query()
     shard = shard_of(sku, ask.client.shards)
-    _ok, members = await ask.call(shard, commands.read_sku(sku), sku)
+    _ok, members = await ask.read(shard, commands.read_sku(sku), sku)
     return ask.answer(_sku(sku, members))
 
 

@@ -77,7 +77,7 @@ async def get_stock(ask: Ask) -> Response:
     sku = ask.path_id("sku")
     ask.query()
     shard = shard_of(sku, ask.client.shards)
-    _ok, seq, positions, shortfalls = await ask.call(shard, commands.stock(sku), sku)
+    _ok, seq, positions, shortfalls = await ask.read(shard, commands.stock(sku), sku)
     return ask.answer({
         "sku": sku,
         "as_of_seq": seq,

@@ -1,5 +1,6 @@
 """Looking after the engine over HTTP, its feed, and its pages."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from engine.outcome import Outcome
 from gateway.openapi import document
 from gateway.problems import KINDS
-from tests.e2e.engine_in_process import SHARDS
+from tests.e2e.engine_in_process import SHARDS, InProcess
 
 Fresh = Callable[[str], str]
 Stocked = Callable[..., str]
@@ -97,6 +99,48 @@ def test_the_feed_tells_everything_once_in_pages_of_any_size(
     cursors = [event["cursor"] for event in events]
     assert len(set(cursors)) == len(cursors)
     assert feed(http, mine[0]["cursor"], limit)[0] == events[cursors.index(mine[0]["cursor"]) + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/stock/a"), ("GET", "/v1/skus/a"), ("GET", "/v1/nodes"),
+     ("GET", "/v1/reservations/000.k"), ("GET", "/v1/reservations?key=k"),
+     ("GET", "/v1/availability?sku=a"), ("GET", "/v1/events"), ("GET", "/v1/shards"),
+     ("GET", "/metrics"), ("POST", "/v1/audit")],
+)  # fmt: skip
+def test_a_read_that_comes_too_late_has_changed_nothing(
+    running: InProcess, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    async def lost(*_: Any) -> list[Any]:
+        return [Outcome.LOST, 200]
+
+    async def late(*_: Any) -> None:
+        await asyncio.sleep(1)
+
+    def lose(_shard: int, _command: Any, _deadline_at: float, done: Any) -> None:
+        running.loop.call_later(0.05, done, [Outcome.LOST, 200])
+
+    monkeypatch.setattr(running.client, "call", lost)
+    monkeypatch.setattr(running.client, "submit", lose)
+    for name in ("events", "shard_reports", "audit"):
+        monkeypatch.setattr(running.client, name, late)
+    answer = http.request(method, path, headers={"X-Deadline-Ms": "20"})
+    told = answer.json()
+    assert (answer.status_code, told["type"]) == (503, "/problems/unavailable")
+    assert (told["retryable"], told["outcome"]) == (True, "none")
+    described = document()["paths"].get(path.partition("?")[0], {}).get(method.lower(), {})
+    assert "outcome-unknown" not in str(described)
+
+
+def test_a_write_that_comes_too_late_is_in_doubt(
+    running: InProcess, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: Any) -> list[Any]:
+        return [Outcome.LOST, 200]
+
+    monkeypatch.setattr(running.client, "call", lost)
+    told = http.put("/v1/skus/a", json={}).json()
+    assert (told["type"], told["outcome"]) == ("/problems/outcome-unknown", "unknown")
 
 
 def test_every_problem_has_a_page_and_every_page_stays_at_home(http: httpx.Client) -> None:
