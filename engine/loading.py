@@ -42,10 +42,7 @@ class LoadedState(ShardState):
             return  # A scan may name a field twice.
         self.reservations[field] = record
         reservation = Reservation(record)
-        self.watch(field, record)
-        if reservation.status is Status.TAKEN:
-            # Home may have decided long ago: ask soon, not when the last answer said.
-            self.schedule(field, 0)
+        self.watch(field, record)  # A taken piece: within seconds, it has not heard from home.
         confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
         if not confirmed and reservation.status not in TIMED:
             return  # Ended, kept for what it owes.
