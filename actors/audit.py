@@ -7,9 +7,12 @@ from typing import Any, Final, NamedTuple
 from actors import reused
 from actors.feed import Hosts
 from actors.lane import LineLost
+from engine.limits import DEADLINE_MS_DEFAULT
 
 _TRIES: Final = 40
 _PAUSE_S: Final = 0.05
+#: Half the time a caller gives an answer: a host that does not say is shown so, in time.
+_REPORT_S: Final = DEADLINE_MS_DEFAULT / 2000
 #: A shard's books may hold millions of records.
 _AUDIT_S: Final = 300.0
 
@@ -26,7 +29,8 @@ async def reports(client: Hosts) -> list[dict[str, Any]]:
     """One report a shard, by shard; a shard without a serving owner says so."""
     hosts = sorted({owner for owner in client.map.owners if owner})
     told = await asyncio.gather(
-        *(client.control(host, {"m": "report"}, 2.0) for host in hosts), return_exceptions=True
+        *(client.control(host, {"m": "report"}, _REPORT_S) for host in hosts),
+        return_exceptions=True,
     )
     by_shard: dict[int, dict[str, Any]] = {}
     for report in told:

@@ -17,7 +17,7 @@ from engine import commands
 from engine.commands import Op, Reply
 from engine.errors import StoreLost
 from engine.ids import shard_of
-from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS
+from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, DEADLINE_MS_DEFAULT
 from engine.outcome import Outcome
 from engine.record import Durability, Reservation, Status
 from tests.cluster import SHARDS, Cluster, LocalHost, eventually, on_cluster, skus_on, until
@@ -283,6 +283,21 @@ async def test_reports_name_every_shard_its_owner_and_its_state(cluster: Cluster
     assert any(f"shard {shard}" in reason for reason in cluster.client.readiness())
     cluster.supervisor._assigning.discard(shard)
     await until(lambda: not cluster.supervisor.reasons())
+
+
+@on_cluster
+async def test_a_frozen_host_is_reported_within_the_usual_deadline(cluster: Cluster) -> None:
+    """As one that says nothing; the others' shards are told of all the same."""
+
+    async def frozen(asked: dict[str, Any], respond: Any) -> None:
+        await asyncio.sleep(60)
+
+    await until(lambda: all(queue.line for queue in cluster.client._queues.values()))
+    cluster.hosts["host-0"].core._control = frozen  # type: ignore[method-assign]
+    async with asyncio.timeout(DEADLINE_MS_DEFAULT / 1000 - 0.5):
+        reports = await cluster.client.shard_reports()
+    states = {report["owner"]: report["state"] for report in reports}
+    assert states == {"host-0": "recovering", "host-1": "serving"}
 
 
 @on_cluster
