@@ -5,15 +5,19 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from engine.limits import DEADLINE_MS_MAX
 from gateway.cli_output import ExitCode, Stop
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
-#: Owner and store answer an audit of a million reservations in seconds; this is for bad days.
-ANSWER_SECONDS_MAX: Final = 120.0
+#: The longest deadline a request can have, and some time for the way.
+_DEADLINE: Final = {"X-Deadline-Ms": str(DEADLINE_MS_MAX)}
+ANSWER_SECONDS_MAX: Final = DEADLINE_MS_MAX / 1000 + 10
+#: An audit without a deadline takes what it needs: seconds for a million reservations.
+PATIENT_SECONDS_MAX: Final = 3_600.0
 
 
-def ask(url: str, method: str, path: str) -> tuple[int, Any]:
-    """(status, JSON answer) of a request without a body.
+def ask(url: str, method: str, path: str, *, patient: bool = False) -> tuple[int, Any]:
+    """(status, JSON answer) of a request without a body; ``patient``: without a deadline.
 
     Raises Stop: wrong usage for a URL that is none, cannot reach for a gateway that is not there.
     """
@@ -24,9 +28,10 @@ def ask(url: str, method: str, path: str) -> tuple[int, Any]:
         port = 0
     if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
         raise Stop(ExitCode.USAGE, f"--url {url} is no gateway's address; give http://HOST:PORT")
-    connection = HTTPConnection(parts.hostname, port, timeout=ANSWER_SECONDS_MAX)
+    seconds_max = PATIENT_SECONDS_MAX if patient else ANSWER_SECONDS_MAX
+    connection = HTTPConnection(parts.hostname, port, timeout=seconds_max)
     try:
-        connection.request(method, path, headers={"X-Deadline-Ms": "30000"})
+        connection.request(method, path, headers={} if patient else _DEADLINE)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     except (OSError, HTTPException) as away:
@@ -40,9 +45,9 @@ def ask(url: str, method: str, path: str) -> tuple[int, Any]:
         connection.close()
 
 
-def ask_well(url: str, method: str, path: str) -> Any:
+def ask_well(url: str, method: str, path: str, *, patient: bool = False) -> Any:
     """The answer of a request that must succeed. Raises Stop."""
-    status, answer = ask(url, method, path)
+    status, answer = ask(url, method, path, patient=patient)
     if not isinstance(answer, dict):
         raise _stranger(url)
     if status >= 400:

@@ -41,7 +41,7 @@ def shards(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
 
 def audit(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     """Compare every owner's books with the store; exit 1 where they differ."""
-    document = ask_well(url, "POST", "/v1/audit")
+    document = ask_well(url, "POST", "/v1/audit", patient=True)
     findings = document["findings"]
     show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
     if not document["clean"]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.answer_schema import ProblemDetails
-from gateway.contract import DEADLINE, OPERATIONS, Operation, Parameter
+from gateway.contract import OPERATIONS, Operation, Parameter
 from gateway.examples import PROBLEM_MEMBERS
 from gateway.problems import KINDS, Kind
 from gateway.schema import EmptyBody
@@ -55,7 +55,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.text,
         "operationId": _operation_id(operation),
         "parameters": [*_path_parameters(operation), *map(_parameter, operation.parameters),
-                       _parameter(DEADLINE)],
+                       _parameter(operation.deadline)],
         "responses": _responses(operation),
     }  # fmt: skip
     if operation.method in ("POST", "PUT"):

@@ -19,6 +19,7 @@ class ScriptedGateway(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.script: Script = lambda _method, _path, _body: (200, {})
         self.asked: list[tuple[str, str, Any]] = []
+        self.deadlines: list[str | None] = []  # The header of each request.
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -28,6 +29,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size)) if size else None
+        self.server.deadlines.append(self.headers.get("X-Deadline-Ms"))
         self.server.asked.append((self.command, self.path, body))
         answer = self.server.script(self.command, self.path, body)
         if answer is None:

@@ -249,6 +249,15 @@ def test_a_clean_audit_is_fine(run: Run, gateway: ScriptedGateway) -> None:
     assert gateway.asked == [("POST", "/v1/audit", None)]
 
 
+def test_an_audit_takes_the_time_it_needs_and_nothing_else_does(
+    run: Run, gateway: ScriptedGateway
+) -> None:
+    gateway.script = serving
+    for command in ("audit", "shards", "status"):
+        assert run(command, "--url", gateway.url)[0] == 0
+    assert gateway.deadlines == [None, "30000", "30000", "30000"]
+
+
 def test_findings_of_an_audit_exit_1(run: Run, gateway: ScriptedGateway) -> None:
     answer = {"clean": False, "shards": [], "findings": [FINDING]}
     gateway.script = lambda _method, _path, _body: (200, answer)

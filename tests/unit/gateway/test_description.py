@@ -51,6 +51,13 @@ def test_every_answer_has_an_example_that_fits_its_schema(operation: Operation) 
         assert int(status) in operation.answers or "application/problem+json" in response["content"]
 
 
+def test_only_the_audit_may_go_without_a_deadline() -> None:
+    for operation in OPERATIONS:
+        described = document()["paths"][operation.path][operation.method.lower()]
+        deadline = next(p for p in described["parameters"] if p["name"] == "X-Deadline-Ms")
+        assert ("default" in deadline["schema"]) == (operation.path != "/v1/audit")
+
+
 def bodies() -> list[type[msgspec.Struct]]:
     kinds = [each for each in vars(schema).values() if isinstance(each, type)]
     return [each for each in kinds if issubclass(each, schema.Body) and each is not schema.Body]
