@@ -51,6 +51,8 @@ def view(state: ShardState, command: Command, now_ms: int) -> Reply:
 def _sellable(book: Book | None) -> list[Any] | None:
     if book is None:
         return None
+    if book.stopped:
+        return []
     return [
         [position.node, position.sellable, sorted(position.place.channels)]
         for _, position in sorted(book.positions.items())

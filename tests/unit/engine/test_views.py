@@ -38,6 +38,14 @@ def test_a_new_sku_and_a_changed_node_are_changes() -> None:
     assert seen(ledger, 2) == {"A": [["w1", 5, ["live"]]]}
 
 
+def test_nothing_may_be_promised_of_a_sku_whose_sales_are_stopped() -> None:
+    """What a reservation would be refused is not shown as available."""
+    ledger = stocked_ledger({"A": {"w1": 5}, "B": {"w1": 5}})
+    assert ledger.stop_where_books_differ({"A|w1": 4, "B|w1": 5}) == ["A|w1"]
+    assert seen(ledger, 1, "A", "B") == {"A": [], "B": [["w1", 5, []]]}
+    assert ledger.decide(reserve("k", ("A", 1)), NOW_MS)[0] == Outcome.SHORT
+
+
 def test_a_hint_holds_the_keys_that_took_the_sku() -> None:
     """Given only when nothing is left; the filter is sent once."""
     ledger = stocked_ledger({"A": {"w1": 2}})
