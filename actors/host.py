@@ -272,7 +272,7 @@ def _shard_report(host: str, owner: ShardOwner) -> dict[str, Any]:
         "state": owner.phase.value,
         "epoch": owner.right.epoch,
         "seq": owner.accepted_seq,
-        "open_reservations": len(ledger.reservations),
+        "open_reservations": ledger.open_count(),
         "queue": owner.queued,
         **telemetry.last_minute(),
         "sweep_lag_ms": ledger.overdue_ms(owner.now_ms()),

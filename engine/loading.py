@@ -41,6 +41,7 @@ class LoadedState(ShardState):
         if field in self.reservations:
             return  # A scan may name a field twice.
         self.reservations[field] = record
+        self.piece_count += field[0] == PIECE
         reservation = Reservation(record)
         self.watch(field, record)  # A taken piece: within seconds, it has not heard from home.
         confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)

@@ -92,6 +92,8 @@ def _unsealed(state: ShardState, piece: Reservation, sign: int) -> None:
 def _store(state: ShardState, field: str, piece: Reservation) -> bytes:
     piece.level = state.level
     record = piece.packed()
+    if field not in state.reservations:
+        state.count_pieces(1)
     state.put(field, record)
     state.fact(Event.PIECE, field, record)
     return record
@@ -217,6 +219,7 @@ def _end_piece(state: ShardState, field: str, piece: Reservation, *, sealed: boo
     if field not in records:
         records[field] = record
     del state.reservations[field]
+    state.count_pieces(-1)
     if sealed:
         state.close(ended_piece(field[1:], piece.digest), record)
 

@@ -62,6 +62,7 @@ class Durability(IntEnum):
 
 
 LEVEL_UNIT: Final = 8  # flags = status + LEVEL_UNIT * level
+FLAGS_AT: Final = 1  # Packed they are one byte, behind the one that says how many members follow.
 
 _packer = msgpack.Packer(use_bin_type=False)
 #: Lua's cmsgpack reads only the old string type, hence raw bytes that we decode as needed.

@@ -14,6 +14,7 @@ from engine.events import Event
 from engine.ids import backing_of
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
+    FLAGS_AT,
     FOUR_MEMBERS,
     LEVEL_UNIT,
     OWES,
@@ -74,6 +75,8 @@ class ShardState:
         self.closing: dict[str, bytes] = {}
         #: Reservations that owe other shards news.
         self.owing: set[str] = set()
+        #: Records that are pieces of reservations decided elsewhere.
+        self.piece_count = 0
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
         #: When each SKU last changed, oldest first: what views ask for.
@@ -142,6 +145,21 @@ class ShardState:
         known_as = hash(field)
         self.closed[known_as] = hour
         self.closed_hours.setdefault(hour, []).append(known_as)
+
+    def count_pieces(self, change: int) -> None:
+        """So many pieces more."""
+        self.piece_count += change
+
+        def restore() -> None:
+            self.piece_count -= change
+
+        self.undo(restore)
+
+    def open_count(self) -> int:
+        """Reservations decided here that are held or confirmed; what only owes news has ended."""
+        known = [self.reservations[key] for key in self.owing if key in self.reservations]
+        ended = sum(record[FLAGS_AT] % LEVEL_UNIT > Status.CONFIRMED for record in known)
+        return len(self.reservations) - self.piece_count - ended
 
     def schedule(self, field: str, at_ms: int) -> None:
         """Look at a field when its time has come."""

@@ -54,6 +54,10 @@ async def test_a_basket_is_held_on_all_its_shards(cluster: Cluster) -> None:
     reservation = await held(cluster, "k1")
     assert sorted(reservation.backings()) == [(sku, "w1", 2) for sku in SKUS]
     await everywhere(cluster, reserved=2, sellable=8)
+    reports = await cluster.client.shard_reports()
+    assert {r["shard"]: r["open_reservations"] for r in reports if r["open_reservations"]} == {
+        shard_of(HOME, SHARDS): 1
+    }
     again = await cluster.reserve("k1", *([sku, None, 2] for sku in SKUS))
     assert again[0] == Outcome.REPEATED
     other = await cluster.reserve("k1", *([sku, None, 3] for sku in SKUS))

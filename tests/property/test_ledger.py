@@ -17,6 +17,7 @@ from engine.limits import CLOSED_WINDOW_MS, DUE_MS, ON_HAND_MAX
 from engine.outcome import Outcome
 from engine.pieces import attempt, ended_piece
 from engine.record import CHANNEL, OWES, PARTIAL, Reservation, Status, line_units
+from engine.state import PIECE
 from tests.builders import WAREHOUSE, adjust, fulfil
 from tests.property.machine import (
     ASK_AGAIN_MS,
@@ -333,6 +334,13 @@ class LedgerMachine(Machine):
     @invariant()
     def no_hold_piece_or_debt_is_forgotten(self) -> None:
         looked_after(self.ledger, self.now_ms)
+
+    @invariant()
+    def open_reservations_are_counted_without_pieces_and_debts(self) -> None:
+        records = self.ledger.reservations.items()
+        statuses = [Reservation(record).status for name, record in records if name[0] != PIECE]
+        counted = sum(status in (Status.HELD, Status.CONFIRMED) for status in statuses)
+        assert self.ledger.open_count() == counted
 
     @invariant()
     def a_record_has_the_units_it_says(self) -> None:
