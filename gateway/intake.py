@@ -46,6 +46,7 @@ _OK: Final = int(Outcome.OK)
 _REPEATED: Final = int(Outcome.REPEATED)
 _SHORT: Final = int(Outcome.SHORT)
 _WEAKER: Final = int(Outcome.WEAKER)
+_LOST: Final = int(Outcome.LOST)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
 _OVERLOADED: Final[Reply] = [Outcome.OVERLOADED, OVERLOAD_RETRY_MS]
 
@@ -107,11 +108,11 @@ class Intake:
         elif code == _REPEATED:
             self.metrics.repeated += 1
             self.keys.remember(key, ask.home)
-        else:
+        elif code == _WEAKER:  # It is made all the same, now or before.
+            self.keys.remember(key, ask.home)
+        elif code != _LOST:  # Which is made or not.
             self.metrics.refused += 1
-            if code == _WEAKER:  # It is made all the same.
-                self.keys.remember(key, ask.home)
-            elif code == _SHORT and len(ask.lines) == 1 and len(reply) > 2 and reply[2]:
+            if code == _SHORT and len(ask.lines) == 1 and len(reply) > 2 and reply[2]:
                 self.hints.sold_out(ask.of(key))
         done(ask.home, reply)
 
