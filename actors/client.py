@@ -13,6 +13,7 @@ import structlog
 
 from actors import audit, feed, sagas, stockroom
 from actors.batching import Entry, HostQueue
+from actors.counts import Counts
 from actors.lane import LaneLine, Line, LineLost, connect
 from actors.shard_map import ShardMap
 from engine import commands
@@ -232,6 +233,14 @@ class Client:
         if "failed" in told:
             raise LineLost(f"{host}: {told['failed']}")
         return told
+
+    async def add_up(self, worker: str, counts: Counts) -> Counts:
+        """Tell what this worker has counted; the sum over all workers. Raises ``LineLost``."""
+        if self._control is None:
+            raise LineLost("the supervisor is not connected")
+        asked = {"m": "counts", "worker": worker, "counts": counts}
+        total: Counts = msgpack.unpackb(await self._control.call(msgpack.packb(asked)))
+        return total
 
     # What takes more than one command
 

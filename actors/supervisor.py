@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import msgpack
 import structlog
 
+from actors.counts import Totals
 from actors.lane import LaneLine, LaneServer, Respond, connect
 from actors.shard_map import ShardMap
 from engine.errors import StoreLost, StoreRefused, TidegateError
@@ -95,6 +96,7 @@ class Supervisor:
         self._epoch = 0
         self._refused_by_term = False
         self._lane = LaneServer(control, self._serve)
+        self._totals = Totals()
         self._changed: list[Future[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._assigning: set[int] = set()
@@ -339,6 +341,8 @@ class Supervisor:
             self._background(self._tell_map(asked["version"], respond))
         elif asked["m"] == "renew":
             respond(msgpack.packb(self._renew(asked["host"], asked["shards"])))
+        elif asked["m"] == "counts":
+            respond(msgpack.packb(self._totals.take(asked["worker"], asked["counts"])))
 
     async def _tell_map(self, known: int, respond: Respond) -> None:
         """Answer at once if there is news, else when there is."""

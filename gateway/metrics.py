@@ -1,10 +1,12 @@
 """What a worker counts, as plain numbers, and their text for Prometheus."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final
 
+from actors.counts import Counts
 from actors.telemetry import Histogram
 
 #: Seconds from the read of a request to its refusal.
@@ -15,6 +17,7 @@ class Metrics:
     """One worker's figures, and the Date header its answers share."""
 
     def __init__(self) -> None:
+        self.worker = secrets.token_hex(8)  # Whose figures these are.
         self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)  # (route, status)
         self.refusal_s = Histogram(_REFUSAL_BOUNDS)
         self.created = 0
@@ -27,12 +30,40 @@ class Metrics:
         """Once a second: the Date header."""
         self.date_line = f"date: {formatdate(usegmt=True)}\r\n".encode()
 
+    def counts(self) -> dict[str, float]:
+        """All of them by name, as workers add them up."""
+        refusals = enumerate(self.refusal_s.counts)
+        return {
+            **{f"requests {route} {status}": n for (route, status), n in self.requests.items()},
+            **{f"refusal_s {bucket}": n for bucket, n in refusals},
+            "refusal_s": self.refusal_s.total,
+            "created": self.created,
+            "repeated": self.repeated,
+            "refused": self.refused,
+        }
+
+    @classmethod
+    def of(cls, counts: Counts) -> "Metrics":
+        """The figures behind such names."""
+        metrics = cls()
+        for name, count in counts.items():
+            match name.split(" "):
+                case ["requests", route, status]:
+                    metrics.requests[route, int(status)] = int(count)
+                case ["refusal_s", bucket]:
+                    metrics.refusal_s.counts[int(bucket)] = int(count)
+        metrics.refusal_s.total = counts["refusal_s"]
+        metrics.created = int(counts["created"])
+        metrics.repeated = int(counts["repeated"])
+        metrics.refused = int(counts["refused"])
+        return metrics
+
 
 Row = tuple[Mapping[str, object], float]
 
 
 def exposition(metrics: Metrics, reports: Sequence[Mapping[str, Any]]) -> str:
-    """All figures of this worker and of the shards, in the text format 0.0.4."""
+    """All figures of the workers and of the shards, in the text format 0.0.4."""
     parts = [
         _family("requests_total", "counter", "Requests answered, by route and status.", [
             ({"route": route, "status": status}, count)

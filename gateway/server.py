@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from actors.lane import LineLost
 from gateway.app import create_app
 from gateway.cold import Gateway
 from gateway.hot_door import HotDoor, door_to
@@ -51,11 +52,13 @@ async def serve(client: Client, sock: socket.socket, stop: asyncio.Event) -> Non
     server = _Server(config)
     ticking = asyncio.create_task(_tick(server, metrics))
     stopping = asyncio.create_task(_stop_with(server, stop))
+    sharing = asyncio.create_task(_share(client, metrics))
     try:
         await server.serve(sockets=[sock])
     finally:
         ticking.cancel()
         stopping.cancel()
+        sharing.cancel()
 
 
 async def _tick(server: uvicorn.Server, metrics: Metrics) -> None:
@@ -66,6 +69,14 @@ async def _tick(server: uvicorn.Server, metrics: Metrics) -> None:
             if isinstance(connection, HotDoor):
                 connection.tick()
         await asyncio.sleep(1)
+
+
+async def _share(client: Client, metrics: Metrics) -> None:
+    """Once a second: what was counted here, for whichever worker is asked for the sum."""
+    while True:
+        await asyncio.sleep(1)
+        with contextlib.suppress(LineLost):
+            await client.add_up(metrics.worker, metrics.counts())
 
 
 async def _stop_with(server: uvicorn.Server, stop: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import Response
 
 from gateway.cold import Ask
-from gateway.metrics import exposition
+from gateway.metrics import Metrics, exposition
 from gateway.problems import Refused, too_late
 
 _SHARD_MEMBERS: Final = (
@@ -31,8 +31,10 @@ async def readyz(ask: Ask) -> Response:
 async def metrics(ask: Ask) -> Response:
     """GET /metrics"""
     ask.query()
-    reports = await _reports(ask)
-    text = exposition(ask.gateway.metrics, reports)
+    own = ask.gateway.metrics
+    async with asyncio.timeout_at(ask.deadline_at):
+        total = await ask.client.add_up(own.worker, own.counts())
+    text = exposition(Metrics.of(total), await _reports(ask))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from engine.outcome import Outcome
+from gateway.metrics import Metrics
 from gateway.openapi import document
 from gateway.problems import KINDS
 from tests.e2e.engine_in_process import SHARDS, InProcess
@@ -75,6 +77,30 @@ def test_figures_are_counted(http: httpx.Client, stocked: Stocked, fresh: Fresh)
     for name in ("open_reservations", "queue_commands", "sweep_lag_seconds"):
         assert f'tidegate_{name}{{shard="0"}}' in after
     assert sku not in "".join(after)
+
+
+def test_figures_are_those_of_all_workers(running: InProcess, http: httpx.Client) -> None:
+    """Whichever of them a scrape reaches; each tells once a second what it has counted."""
+    name = 'tidegate_reservations_total{result="repeated"} '
+
+    def read() -> int:
+        line = next(line for line in http.get("/metrics").text.splitlines() if name in line)
+        return int(line.removeprefix(name))
+
+    before, other = read(), Metrics()
+    other.repeated = 1_000
+    running.on_loop(running.client.add_up(other.worker, other.counts()))
+    assert read() == before + 1_000
+    asked = Metrics()
+
+    async def as_another_worker() -> float:
+        total = await running.client.add_up(asked.worker, asked.counts())
+        return total["requests /metrics 200"]
+
+    until = time.monotonic() + 5
+    while running.on_loop(as_another_worker()) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert running.on_loop(as_another_worker()) >= 2
 
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
