@@ -93,6 +93,16 @@ AUDIT: Final[Document] = {
 READY: Final[Document] = {"ready": True, "reasons": []}
 NOT_READY: Final[Document] = {"ready": False, "reasons": ["shard 3: recovering"]}
 
+METRICS: Final = (
+    "# HELP tidegate_requests_total Requests answered, by route and status.\n"
+    "# TYPE tidegate_requests_total counter\n"
+    'tidegate_requests_total{route="/v1/reservations",status="201"} 17\n'
+)
+PAGE: Final = '<!doctype html><html lang="en"><head><title>Tidegate API</title></head></html>'
+DESCRIPTION: Final[Document] = {
+    "openapi": "3.1.0", "info": {"title": "Tidegate", "version": "1.0"}, "paths": {},
+}  # fmt: skip
+
 #: What the members are that a type of problem adds.
 PROBLEM_MEMBERS: Final[Document] = {
     "field": "lines[0].quantity", "id": "order-1001", "skus": ["85123A"], "nodes": ["store-leeds"],

@@ -9,17 +9,18 @@ import msgspec
 
 from gateway.answer_schema import ProblemDetails
 from gateway.contract import OPERATIONS, Operation, Parameter
-from gateway.examples import PROBLEM_MEMBERS
+from gateway.examples import DESCRIPTION, METRICS, PAGE, PROBLEM_MEMBERS
 from gateway.problems import KINDS, Kind
 from gateway.schema import EmptyBody
 
 _REF: Final = "#/components/schemas/{name}"
 _VERSION: Final = "1.0"
 _ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$"}
+#: Path, what is there, its media type, and an example.
 _PAGES: Final = (
-    ("/metrics", "Figures for Prometheus", "text/plain"),
-    ("/docs", "This description as a page", "text/html"),
-    ("/openapi.json", "This description", "application/json"),
+    ("/metrics", "Figures for Prometheus", "text/plain", METRICS),
+    ("/docs", "This description as a page", "text/html", PAGE),
+    ("/openapi.json", "This description", "application/json", DESCRIPTION),
 )
 
 
@@ -34,7 +35,8 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    paths.update({path: _page(text, media) for path, text, media in _PAGES})
+    paths.update({path: _page(*told) for path, *told in _PAGES})
+    paths["/metrics"]["get"]["responses"]["503"] = _problems([KINDS["unavailable"]])
     paths["/problems/{type}"] = _problem_page()
     return {
         "openapi": "3.1.0",
@@ -145,15 +147,15 @@ def _reference(kind: type) -> dict[str, str]:
     return {"$ref": _REF.format(name=kind.__name__)}
 
 
-def _page(text: str, media: str) -> dict[str, Any]:
+def _page(text: str, media: str, example: Any) -> dict[str, Any]:
     name = text.lower().replace(" ", "_")
-    ok = {"description": text, "content": {media: {"schema": {}}}}
+    ok = {"description": text, "content": {media: {"schema": {}, "example": example}}}
     return {"get": {"summary": text, "operationId": name, "responses": {"200": ok,
             "422": _problems([KINDS["invalid-request"]])}}}  # fmt: skip
 
 
 def _problem_page() -> dict[str, Any]:
-    page = _page("What a problem means", "text/html")["get"]
+    page = _page("What a problem means", "text/html", PAGE)["get"]
     page["parameters"] = [
         {"name": "type", "in": "path", "required": True,
          "schema": {"type": "string", "enum": sorted(KINDS)}}

@@ -51,6 +51,17 @@ def test_every_answer_has_an_example_that_fits_its_schema(operation: Operation) 
         assert int(status) in operation.answers or "application/problem+json" in response["content"]
 
 
+def test_every_answer_of_every_path_has_an_example() -> None:
+    for path, methods in document()["paths"].items():
+        for method, described in methods.items():
+            for status, response in described["responses"].items():
+                for media, content in response["content"].items():
+                    shown = media == "application/msgpack" or content.keys() & {
+                        "example", "examples",
+                    }  # fmt: skip
+                    assert shown, (method, path, status, media)
+
+
 def test_only_the_audit_may_go_without_a_deadline() -> None:
     for operation in OPERATIONS:
         described = document()["paths"][operation.path][operation.method.lower()]
