@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
+from actors.logs import HOSTS_LOG
 from engine.errors import StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS
 from engine.record import Durability
@@ -89,13 +90,15 @@ class RayHost:
         sockets: Path,
         *,
         window_ms: int = CLOSED_WINDOW_MS,
+        log: Path | None = None,
     ) -> None:
         from actors.shard_host import HostSettings, actor_class
 
         self.name = name
         self.address = str(sockets / f"{name}.sock")
+        control, log = sockets / "control.sock", log or sockets / HOSTS_LOG
         settings = HostSettings(
-            name, shards, store_url, level, self.address, str(sockets / "control.sock"), window_ms
+            name, shards, store_url, level, self.address, str(control), window_ms, str(log)
         )
         self.actor = actor_class().options(name=name).remote(settings)
 

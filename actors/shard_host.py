@@ -21,6 +21,7 @@ from actors.client import Client
 from actors.collector import calm_collector
 from actors.host import HostCore
 from actors.lane import LaneServer, connect
+from actors.logs import configure
 from engine.record import Durability
 from engine.store.protocol import Right
 from engine.store.redis import RedisStore
@@ -44,6 +45,7 @@ class HostSettings:
     lane: str  # The socket it serves.
     control: str  # The supervisor's socket.
     window_ms: int  # How long ended reservations answer for their keys.
+    log: str  # The file that hosts share.
 
 
 class HostProcess:
@@ -110,6 +112,7 @@ class ShardHost:
     """
 
     def __init__(self, settings: HostSettings) -> None:
+        configure(Path(settings.log).open("a"), host=settings.name)  # noqa: SIM115  For life.
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

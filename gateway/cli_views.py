@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from actors.logs import HOSTS_LOG
 from gateway.cli_http import DEFAULT_URL, ask_readiness, ask_well
 from gateway.cli_output import ExitCode, Stop, show
 
@@ -46,7 +47,7 @@ def audit(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
     if not document["clean"]:
         next_step = (
-            f"{len(findings)} findings; keep the data folder as it is and read the owners' log "
+            f"{len(findings)} findings; keep the data folder as it is and read its {HOSTS_LOG} "
             "before you sell these SKUs again"
         )
         raise Stop(ExitCode.NOT_FINE, next_step)

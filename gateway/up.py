@@ -17,12 +17,12 @@ import structlog
 import uvloop
 
 from actors.cluster import RayHost, ray_address, start_ray, stop_ray
+from actors.logs import configure, hosts_log
 from actors.supervisor import Supervisor
 from engine.errors import CannotStart
 from engine.store.server import StoreServer, find_binary
 from engine.store.setup import prepare
 from gateway.cli_output import ExitCode, Stop
-from gateway.logs import configure
 from gateway.settings import Settings
 from gateway.worker import HOST, bind, must_be_free
 
@@ -40,6 +40,7 @@ class Cluster:
     def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
         self._settings = settings
         self._stop = stop
+        self._hosts_log = hosts_log(settings.data)
         # Short: a Unix socket's path has room for 107 bytes.
         self._temp = Path(tempfile.mkdtemp(prefix="tidegate-"))
         self._store: StoreServer | None = None
@@ -83,6 +84,7 @@ class Cluster:
             settings.durability,
             self._temp,
             window_ms=settings.window_ms,
+            log=self._hosts_log,
         )
 
     async def _start_store(self) -> str:

@@ -14,8 +14,8 @@ import uvloop
 
 from actors.client import Client
 from actors.collector import calm_collector
+from actors.logs import configure
 from engine.errors import CannotStart
-from gateway.logs import configure
 from gateway.server import serve
 
 HOST = "127.0.0.1"

@@ -1,6 +1,7 @@
 """``tidegate up`` leaves nothing behind, however it ends."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -74,13 +75,16 @@ def test_killed_it_takes_everything_with_it(up: Child) -> None:
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
-def test_told_to_end_it_ends_well(up: Child, number: signal.Signals) -> None:
-    """Exit code 0, nothing left."""
+def test_told_to_end_it_ends_well(up: Child, tmp_path: Path, number: signal.Signals) -> None:
+    """Exit code 0, nothing left but the data and what the hosts have logged."""
     up.ready_line()
     processes = tree(up)
     os.kill(up.pid, number)
     assert up.process.wait(30) == 0, up.tail()
     all_gone(processes)
+    log = (tmp_path / "data" / "hosts.log").read_text().splitlines()
+    served = {line["host"] for line in map(json.loads, log) if line["event"] == "serving"}
+    assert served == {"host-0", "host-1"}
 
 
 def test_told_to_end_while_it_starts(up: Child) -> None:

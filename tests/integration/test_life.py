@@ -140,7 +140,9 @@ async def test_a_longer_window_is_kept_by_every_owner(cluster: Cluster) -> None:
 
 def test_a_host_is_told_how_long_the_window_is() -> None:
     """On its way from the command line to the ledger."""
-    settings = HostSettings("host-0", 4, "unix:///none", Durability.FSYNC, "/lane", "/control", 7)
+    settings = HostSettings(
+        "host-0", 4, "unix:///none", Durability.FSYNC, "/lane", "/control", 7, "/log"
+    )
     assert HostProcess(settings).core.window_ms == 7
 
 

@@ -264,6 +264,7 @@ def test_findings_of_an_audit_exit_1(run: Run, gateway: ScriptedGateway) -> None
     code, out, err = run("audit", "--json", "--url", gateway.url)
     assert (code, json.loads(out)) == (1, answer)
     assert "1 findings" in err
+    assert "hosts.log" in err
     assert "A1" in run("audit", "--url", gateway.url)[1]
 
 

@@ -43,7 +43,7 @@ def test_hosts_are_told_what_up_was_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     cluster = up.Cluster(Settings(port=8080, data=tmp_path, window_hours=48), asyncio.Event())
     cluster._host("host-0", "unix:///none")
     cluster._temp.rmdir()
-    assert told["window_ms"] == 48 * 3_600_000
+    assert told == {"window_ms": 48 * 3_600_000, "log": tmp_path / "hosts.log"}
 
 
 def test_a_port_whose_callers_have_just_gone_is_free() -> None:
