@@ -6,8 +6,9 @@ A cursor is opaque: for each shard the last commit read, and how many of the nex
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
@@ -15,6 +16,7 @@ from actors.shard_map import ShardMap
 from engine.events import Event
 from engine.ids import reservation_id
 from engine.record import Reservation
+from engine.store.protocol import ShardStore
 
 #: What callers see of each fact; the others are the engine's own affair.
 TYPES = {
@@ -26,6 +28,12 @@ TYPES = {
     Event.ADJUSTED: "stock.adjusted",
     Event.SHORT: "shortfall.opened",
 }
+
+#: What one answer of a host carries of a shard: commits, and about so many bytes of them.
+_ENTRIES_MAX: Final = 64
+_BYTES_MAX: Final = 1024 * 1024
+#: Commits read at a time, before it is known how large they are.
+_PORTION: Final = 8
 
 
 class Hosts(Protocol):
@@ -64,11 +72,10 @@ class Happened(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some events, where to go on, and whether there is more already."""
+    """Some events, and where to go on."""
 
     events: list[Happened]
     next: str
-    more: bool
 
 
 Place = list[list[int]]  # By shard: [seq, facts of seq + 1 read]
@@ -94,63 +101,71 @@ def _unpack_cursor(cursor: str, shards: int) -> Place:
     return checked
 
 
+async def entries(store: ShardStore, shard: int, after: int, most: int) -> dict[str, Any]:
+    """The host's half: raw entries behind a seq, the first of them however large it is.
+
+    A commit may carry thousands of facts: what is read and sent at a time is bounded in bytes.
+    """
+    found: list[list[Any]] = []
+    size, most = 0, min(most, _ENTRIES_MAX)
+    while len(found) < most and size < _BYTES_MAX:
+        last = found[-1][0] if found else after
+        portion = await store.events(shard, last, min(_PORTION, most - len(found)))
+        if not portion or (found and portion[0].seq != last + 1):
+            break  # The end; or it was trimmed behind what was read: for the next question.
+        for entry in portion:
+            if size < _BYTES_MAX:
+                found.append([entry.seq, entry.events])
+                size += len(entry.events)
+    return {"entries": found}
+
+
 async def read(client: Hosts, after: str | None, limit: int) -> Page:
     """Up to ``limit`` events behind a cursor, by time where shards are independent.
 
+    Fewer only where there are no more, or where those that follow have been trimmed meanwhile.
     Raises ``CursorUnusable``, ``CursorExpired``, or ``LineLost`` while a shard has no owner.
     """
-    start: Place = (
-        [[0, 0] for _ in range(client.shards)]
-        if after is None
-        else _unpack_cursor(after, client.shards)
-    )
-    streams = await asyncio.gather(
-        *(_stream(client, shard, at[0], limit) for shard, at in enumerate(start))
-    )
-    oldest = [
-        [first - 1 if first else at[0], 0] for at, (first, _) in zip(start, streams, strict=True)
-    ]
-    if after is not None and any(gap[0] > at[0] for gap, at in zip(oldest, start, strict=True)):
-        raise CursorExpired(
-            _pack_cursor([max(gap, at) for gap, at in zip(oldest, start, strict=True)])
-        )
+    unread = [[0, 0] for _ in range(client.shards)]
+    place = unread if after is None else _unpack_cursor(after, client.shards)
     events: list[Happened] = []
-    place = [list(at) for at in start]
-    behind = _behind(start, streams)
-    while behind and len(events) < limit:
-        for at_ms, shard, seq, number, last, fact in behind:
-            if len(events) == limit:
-                break
-            place[shard] = [seq, 0] if last else [seq - 1, number + 1]
-            shown = _shown(shard, *fact)
-            if shown is not None:
-                events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
-        if len(events) < limit:  # Only the engine's own affairs there: look further.
-            streams = await asyncio.gather(
-                *(_stream(client, shard, at[0], limit) for shard, at in enumerate(place))
-            )
-            behind = _behind(place, streams)
-    more = len(events) == limit and place != _ends(place, streams)
-    return Page(events, _pack_cursor(place), more)
+    while len(events) < limit:
+        streams = await asyncio.gather(
+            *(_stream(client, shard, at[0], limit) for shard, at in enumerate(place))
+        )
+        oldest = [max(at, [kept - 1, 0]) for at, (kept, _) in zip(place, streams, strict=True)]
+        if oldest != place and events:
+            break  # The next question is told.
+        if oldest != place and after is not None:
+            raise CursorExpired(_pack_cursor(oldest))
+        place = oldest
+        behind = _behind(place, streams, limit)
+        if not behind:
+            break
+        _tell(behind, place, events, limit)
+    return Page(events, _pack_cursor(place))
 
 
-def _behind(start: Place, streams: Sequence[tuple[int, list[Any]]]) -> list[Any]:
+def _tell(behind: Sequence[Any], place: Place, events: list[Happened], limit: int) -> None:
+    """Make events of facts until there are enough; ``place`` moves on with each."""
+    for at_ms, shard, seq, number, last, fact in behind:
+        if len(events) == limit:
+            return
+        place[shard] = [seq, 0] if last else [seq - 1, number + 1]
+        shown = _shown(shard, *fact)
+        if shown is not None:
+            events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
+
+
+def _behind(start: Place, streams: Sequence[tuple[int, list[Any]]], limit: int) -> list[Any]:
     """The facts read, by time; order holds within a shard only, where shards are independent."""
     facts = [
         fact
         for shard, (_, entries) in enumerate(streams)
-        for fact in _facts(shard, start[shard], entries)
+        for fact in islice(_facts(shard, start[shard], entries), limit)
     ]
     facts.sort(key=lambda fact: fact[:4])
     return facts
-
-
-def _ends(place: Place, streams: Sequence[tuple[int, list[Any]]]) -> Place:
-    """Where each shard's portion ends."""
-    return [
-        [entries[-1][0], 0] if entries and entries[-1][0] > at[0] else at
-        for at, (_, entries) in zip(place, streams, strict=True)
-    ]
 
 
 async def _stream(client: Hosts, shard: int, after: int, limit: int) -> tuple[int, list[Any]]:
@@ -164,9 +179,8 @@ async def _stream(client: Hosts, shard: int, after: int, limit: int) -> tuple[in
     return (entries[0][0] if gap else 0), entries
 
 
-def _facts(shard: int, start: list[int], entries: list[Any]) -> list[Any]:
+def _facts(shard: int, start: list[int], entries: list[Any]) -> Iterator[Any]:
     """(at_ms, shard, seq, number, last of its commit, fact) of raw entries."""
-    facts = []
     for seq, packed in entries:
         _, at_ms, _, flat = msgpack.unpackb(
             packed, raw=False, unicode_errors="surrogateescape", strict_map_key=False
@@ -175,8 +189,7 @@ def _facts(shard: int, start: list[int], entries: list[Any]) -> list[Any]:
         count = len(flat) // 3
         for number in range(skipped, count):
             fact = flat[3 * number : 3 * number + 3]
-            facts.append((at_ms, shard, seq, number, number == count - 1, fact))
-    return facts
+            yield at_ms, shard, seq, number, number == count - 1, fact
 
 
 def _shown(

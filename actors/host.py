@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgpack
 import structlog
 
-from actors import books, recovery, reused
+from actors import books, feed, recovery, reused
 from actors.chores import Chores
 from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
@@ -87,8 +87,7 @@ class HostCore:
             case "report":
                 return self.report()
             case "events":
-                entries = await self.store.events(asked["shard"], asked["after"], asked["most"])
-                return {"entries": [[entry.seq, entry.events] for entry in entries]}
+                return await feed.entries(self.store, asked["shard"], asked["after"], asked["most"])
             case "audit":
                 owner = self.owners.get(asked["shard"])
                 return await books.audit(owner, self.store) if owner is not None else {}

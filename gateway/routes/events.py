@@ -22,7 +22,7 @@ async def get_events(ask: Ask) -> Response:
     limit = _limit(query.get("limit"))
     try:
         async with asyncio.timeout_at(ask.deadline_at):
-            events, cursor = await _read(ask, query.get("after") or None, limit + 1)
+            events, cursor = await ask.client.events(query.get("after") or None, limit + 1)
     except CursorUnusable:
         raise Refused(invalid("query.after", "is no cursor of this feed")) from None
     except CursorExpired as expired:
@@ -35,17 +35,6 @@ async def get_events(ask: Ask) -> Response:
         "next": shown[-1].cursor if more else cursor,
         "more": more,
     })  # fmt: skip
-
-
-async def _read(ask: Ask, after: str | None, most: int) -> tuple[list[Happened], str]:
-    """Up to ``most`` events and where to go on; what callers are not shown is passed over."""
-    events: list[Happened] = []
-    while True:
-        page = await ask.client.events(after, most - len(events))
-        events += page.events
-        if page.next == after or len(events) >= most:
-            return events, page.next
-        after = page.next
 
 
 def _limit(text: str | None) -> int:
