@@ -34,9 +34,7 @@ def up(
     actors: Annotated[int, typer.Option(help="Shard hosts; each owns some shards.")] = 2,
     shards: Annotated[int, typer.Option(help="Of a new store; 4 per actor.")] = SHARDS_DEFAULT,
     workers: Annotated[int, typer.Option(help="Gateway processes on the same port.")] = 1,
-    data: Annotated[Path, typer.Option(help="Folder of the store's files and of logs.")] = Path(
-        ".tidegate"
-    ),
+    data: Annotated[Path, typer.Option(help="Of store and logs.")] = Path(".tidegate"),
     durability: Annotated[Level, typer.Option(help="What an answered change survives.")] = "fsync",
     store: Annotated[
         str, typer.Option(help="embedded, system (a server on the PATH), or a redis:// URL.")
