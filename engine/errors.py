@@ -20,7 +20,3 @@ class StoreLost(TidegateError):
 
 class CannotStart(TidegateError):
     """Something that is needed cannot be reached or started; the text says what to do next."""
-
-
-class InvariantViolated(TidegateError):
-    """The books contradict themselves: a defect. The owner drops its copy and reloads."""

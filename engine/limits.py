@@ -70,8 +70,6 @@ CLOCK_SKEW_MS_MAX: Final = 5_000
 #: A shortfall must be settled by somebody within this long.
 SHORTFALL_DEADLINE_MS: Final = 24 * 3_600_000
 
-#: Fields one Redis call writes from Lua: ``unpack`` is bounded by the C stack of Lua.
-LUA_SLICE: Final = 2_000
 #: Fields one ``peek`` reads atomically.
 PEEK_FIELDS_MAX: Final = 1_000
 #: Commits kept as bytes to heal a store that came back behind.

@@ -214,12 +214,6 @@ class ShardState:
         position.reserved += units
         moved(position)
 
-    def uncommit(self, position: Position, units: int) -> None:
-        """Give confirmed units back."""
-        self.touch(position)
-        position.committed -= units
-        moved(position)
-
     def commit(self, position: Position, units: int) -> None:
         """Reserved units become committed ones."""
         self.touch(position)

@@ -11,7 +11,7 @@ hot_routes     what each hot route does; ``hot_batch``, ``hot_availability``
 cold, routes/  the same for what is not in a hurry
 contract       every operation in one table: ``openapi`` and the page are made of it
 views, hints   what owners have said lately: availability, sold out
-worker, up     processes; ``settings``, ``logs``
+worker, up     processes; ``settings``, ``metrics``
 cli*           ``tidegate``; ``sample/`` is the retailer it can load
 ============== ==================================================================
 """

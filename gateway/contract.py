@@ -137,7 +137,7 @@ _RESERVATIONS: Final = (
         answers=_reservation(examples.RESERVATION, "The reservation"),
         problems=(*_SHAPE, *_OWNER, "unknown-reservation"),
     ),
-    _one("confirm", "Payment has come", examples.CONFIRMED, "not-held", "contended", hot=True),
+    _one("confirm", "Payment has come", examples.CONFIRMED, "not-held", hot=True),
     _one("release", "Give a hold back", examples.RELEASED, "not-held", hot=True),
     _one("extend", "Hold longer", examples.RESERVATION, "not-held",
          body=schema.ExtendBody, body_example={"hold_seconds": 600}),

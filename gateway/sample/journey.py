@@ -169,11 +169,6 @@ class Journey:
             if lines:
                 yield Basket(at_s=at_s, store=self._stores[columns.store[start]], lines=lines)
 
-    @property
-    def baskets_count(self) -> int:
-        """Baskets of the whole year."""
-        return len(self._columns.basket_at_s)
-
     @cached_property
     def _units_sold(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         sku, units = self._columns.sku[self._kept], self._columns.units[self._kept]

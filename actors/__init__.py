@@ -1,0 +1,15 @@
+"""Who owns which shard, and how commands reach the owners; the only folder that imports Ray.
+
+* ``supervisor`` starts and watches hosts and alone assigns shards; ``shard_map`` who owns what
+* ``host`` is a process that owns some shards: for each an ``owner``, which decides batches and
+  commits them, ``recovery`` of its working copy, ``chores`` that nobody asks for, ``telemetry``
+* ``shard_host`` that process as an actor, ``cluster`` Ray on this machine
+* ``client`` is the gateway's only door: ``batching`` gathers commands for an owner; batches go by
+  ``lane`` (sockets) or ``ray_line``
+* what takes more than one command: ``sagas`` (reservations over several shards), ``stockroom``
+  (nodes, adjustments), ``feed`` (events), ``audit`` with ``books`` and ``reused`` (keys)
+* what all processes share: ``logs``, ``counts`` of the gateway's workers, the garbage ``collector``
+
+Hosts and gateways are told apart by who starts them, never by code: any of them may be in one
+process, as they are in tests.
+"""
