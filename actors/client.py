@@ -18,6 +18,7 @@ from actors.lane import LaneLine, Line, LineLost, connect
 from actors.shard_map import ShardMap
 from engine import commands
 from engine.commands import FINISHING, Command, Reply
+from engine.limits import RETRY_AFTER_MS
 from engine.outcome import Outcome
 from engine.record import Durability
 from engine.requests import Reserve
@@ -31,7 +32,6 @@ _TICK_S: Final = 0.01
 #: Resending after a takeover: at most so often, and so long in all.
 _TRIES_MAX: Final = 2
 _RETRY_S: Final = 1.0
-_RETRY_AFTER_MS: Final = 200
 _RECONNECT_S: Final = 0.05
 
 
@@ -159,7 +159,7 @@ class Client:
         if queue is None or owner == entry.running_at:
             self._park(entry)
         elif not queue.add(entry):
-            entry.answer([Outcome.OVERLOADED, _RETRY_AFTER_MS])
+            entry.answer([Outcome.OVERLOADED, RETRY_AFTER_MS])
 
     def _park(self, entry: Entry) -> None:
         """Wait for another map than the one it was routed by, a while."""
@@ -188,7 +188,7 @@ class Client:
             self._park(entry)
 
     def _give_up(self, entry: Entry) -> None:
-        entry.answer([Outcome.UNAVAILABLE, _RETRY_AFTER_MS])
+        entry.answer([Outcome.UNAVAILABLE, RETRY_AFTER_MS])
 
     async def _tick(self) -> None:
         """Deadlines, and entries parked for too long."""

@@ -15,6 +15,7 @@ from engine.commands import Command, Reply
 from engine.fulfilment import added
 from engine.holds import wanted_again
 from engine.ids import home_of, reservation_id, shard_of
+from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome
 from engine.record import CHANNEL, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
@@ -23,7 +24,6 @@ from engine.state import units_left
 _NONCE_BYTES: Final = 8
 _TRIES: Final = 3
 _JITTER_S: Final = 0.02
-_RETRY_AFTER_MS: Final = 100
 #: Pieces that could not be given back now ask home within seconds; nobody waits for a drop.
 _DROP_S: Final = 2.0
 _UNKNOWN: Final = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
@@ -105,14 +105,14 @@ async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: fl
     → OK or REPEATED with the record; LOST where the answer to the seal was lost.
     """
     home = home_of((line[0] for line in request.lines), shards)
-    reply: Reply = [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+    reply: Reply = [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
     for tried in range(_TRIES):
         if tried:
             await asyncio.sleep(random.uniform(0, _JITTER_S * tried))
         reply = await _try(caller, shards, home, request, deadline_at, in_order=tried > 0)
         if reply[0] != Outcome.CONTENDED:
             return reply
-    return [*reply, _RETRY_AFTER_MS]
+    return [*reply, IN_PROGRESS_RETRY_MS]
 
 
 async def _try(
@@ -132,7 +132,7 @@ async def _try(
             return reply  # After a sent seal nothing is dropped: it may be held.
         case Outcome.ABORTED:
             attempt.drop()
-            return [Outcome.IN_PROGRESS, _RETRY_AFTER_MS]
+            return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]
         case Outcome.SHORT | Outcome.CONTENDED:
             attempt.drop()
             return [reply[0], _in_order(request, reply[1]), False]
@@ -178,7 +178,7 @@ async def _in_progress(attempt: _Attempt, request: Reserve, deadline_at: float) 
     """A piece of this key is held by another attempt: perhaps home has decided already."""
     reply = await attempt.caller.call(attempt.home, commands.read(attempt.key), deadline_at)
     if reply[0] != Outcome.OK:
-        return [Outcome.IN_PROGRESS, _RETRY_AFTER_MS]
+        return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]
     if Reservation(reply[1]).digest != request.digest:
         return [Outcome.KEY_REUSED, attempt.key]
     return [Outcome.REPEATED, reply[1]]
@@ -197,7 +197,7 @@ async def confirm_late(
     short = [line for reply in attempt.took.values() if reply[0] in _SHORT for line in reply[1]]
     if not gave and not short:
         attempt.drop()
-        return [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+        return [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
     seal = commands.seal(
         key, attempt.nonce, reservation.digest, attempt.backed(wanted) if gave else wanted,
         list(attempt.took), 0, extra, late=True, dry=not gave,
@@ -237,7 +237,7 @@ async def fulfil(
             continue
         reply = await caller.call(shard, commands.stock(sku), deadline_at)
         if reply[0] != Outcome.OK:
-            return [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
+            return [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
         on_hand = next((row[2] for row in reply[2] if row[1] == node), 0)
         if on_hand < units:
             missing.append([sku, node, units, on_hand])

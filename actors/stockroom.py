@@ -6,11 +6,10 @@ from typing import Any, NamedTuple, Protocol
 from engine import commands
 from engine.commands import Command, Reply
 from engine.ids import shard_of
-from engine.limits import ADJUSTMENT_SLICE
+from engine.limits import ADJUSTMENT_SLICE, RETRY_AFTER_MS
 from engine.outcome import Outcome
 
-_RETRY_AFTER_MS = 200
-_LOST: Reply = [Outcome.LOST, _RETRY_AFTER_MS]
+_LOST: Reply = [Outcome.LOST, RETRY_AFTER_MS]
 
 
 class Shards(Protocol):

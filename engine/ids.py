@@ -10,13 +10,20 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from engine.limits import KEY_CHARS_MAX
+from engine.limits import ID_CHARS_MAX, KEY_CHARS_MAX
 from engine.record import pack
 
-#: What callers may use as an id. No braces (hash tags), bars (backings) or blanks.
-ID_PATTERN: Final = r"^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}\Z"
-ID: Final = re.compile(ID_PATTERN)
-KEY: Final = re.compile(rf"^[A-Za-z0-9_][A-Za-z0-9._:-]{{0,{KEY_CHARS_MAX - 1}}}\Z")
+
+def _pattern(chars_max: int) -> str:
+    """What callers may use, as documented. No braces (hash tags), bars (backings) or blanks."""
+    return f"^[A-Za-z0-9_][A-Za-z0-9._:-]{{0,{chars_max - 1}}}$"
+
+
+ID_PATTERN: Final = _pattern(ID_CHARS_MAX)
+KEY_PATTERN: Final = _pattern(KEY_CHARS_MAX)
+#: In Python ``$`` would let a last line feed pass.
+ID: Final = re.compile(ID_PATTERN[:-1] + r"\Z")
+KEY: Final = re.compile(KEY_PATTERN[:-1] + r"\Z")
 _RESERVATION: Final = re.compile(r"^([0-9a-f]{3})\.(.+)\Z")
 
 

@@ -46,6 +46,10 @@ GATHER_MAX: Final = 128
 
 DEADLINE_MS_DEFAULT: Final = 2_000
 DEADLINE_MS_MAX: Final = 30_000
+#: When to send again what nobody could answer now: a dead host's shards are served again by then.
+RETRY_AFTER_MS: Final = 200
+#: The same where others are being decided, which takes a few batches.
+IN_PROGRESS_RETRY_MS: Final = 100
 
 #: How long an ended reservation still answers for its key, unless told otherwise. At least as
 #: long as the longest hold; every ended one costs its owner some 100 bytes for as long.

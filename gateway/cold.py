@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect
 
 from actors.lane import LineLost
 from engine.commands import Reply
+from engine.limits import RETRY_AFTER_MS
 from engine.outcome import Outcome
 from gateway import answers
 from gateway.hot_head import deadline_ms
 from gateway.hot_request import too_large
 from gateway.hot_routes import BODY_BYTES_MAX, RESERVATION_BYTES_MAX
 from gateway.problems import (
-    RETRY_AFTER_MS,
     Problem,
     Refused,
     invalid,

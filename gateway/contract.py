@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from engine.ids import ID_PATTERN, KEY_PATTERN
 from gateway import answer_schema as told
 from gateway import examples, schema
 
@@ -63,8 +64,8 @@ class Operation:
         return self.method == "POST"
 
 
-_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$"}
-_KEY_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,59}$"}
+ID_SCHEMA: Final = {"type": "string", "pattern": ID_PATTERN}
+_KEY_SCHEMA: Final = {"type": "string", "pattern": KEY_PATTERN}
 
 _PATIENCE: Final = Parameter(
     name="X-Deadline-Ms", where="header",
@@ -184,10 +185,10 @@ _STOCK: Final = (
         text="What may be promised, at most 100 ms old",
         parameters=(
             Parameter(name="sku", required=True, example=["85123A"], text="1-200 times",
-                      schema={"type": "array", "items": _ID, "minItems": 1, "maxItems": 200}),
-            Parameter(name="channel", schema=_ID, text="As in a reservation"),
-            Parameter(name="zone", schema=_ID, text="Has no effect before lanes exist"),
-            Parameter(name="pool", schema=_ID, text="Only the nodes of this pool"),
+                      schema={"type": "array", "items": ID_SCHEMA, "minItems": 1, "maxItems": 200}),
+            Parameter(name="channel", schema=ID_SCHEMA, text="As in a reservation"),
+            Parameter(name="zone", schema=ID_SCHEMA, text="Has no effect before lanes exist"),
+            Parameter(name="pool", schema=ID_SCHEMA, text="Only the nodes of this pool"),
             Parameter(name="by", schema={"type": "string", "format": "date-time"},
                       text="Counts supply that is there by then"),
         ),

@@ -8,14 +8,13 @@ from typing import Any, Final
 import msgspec
 
 from gateway.answer_schema import ProblemDetails
-from gateway.contract import OPERATIONS, Operation, Parameter
+from gateway.contract import ID_SCHEMA, OPERATIONS, Operation, Parameter
 from gateway.examples import DESCRIPTION, METRICS, PAGE, PROBLEM_MEMBERS
 from gateway.problems import KINDS, Kind
 from gateway.schema import EmptyBody
 
 _REF: Final = "#/components/schemas/{name}"
 _VERSION: Final = "1.0"
-_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$"}
 #: Path, what is there, its media type, and an example.
 _PAGES: Final = (
     ("/metrics", "Figures for Prometheus", "text/plain", METRICS),
@@ -73,7 +72,7 @@ def _operation_id(operation: Operation) -> str:
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    return [{"name": name, "in": "path", "required": True, "schema": _ID} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": ID_SCHEMA} for name in names]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

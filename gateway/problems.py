@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any, Final
 
 from engine.commands import Reply
+from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome
 from engine.record import Status
 
@@ -109,11 +110,6 @@ KINDS: Final[Mapping[str, Kind]] = {
              help="This is our mistake, not yours; the log has more."),
     )
 }  # fmt: skip
-
-#: How long to wait where nobody knows better: a takeover is over by then.
-RETRY_AFTER_MS: Final = 500
-#: A key that is being decided is decided within a few batches.
-IN_PROGRESS_RETRY_MS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

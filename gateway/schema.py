@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from engine.ids import ID_PATTERN, KEY_PATTERN
 from engine.limits import (
     ADJUSTMENTS_MAX,
     BATCH_REQUEST_MAX,
@@ -18,14 +19,11 @@ from engine.limits import (
     TEXT_CHARS_MAX,
 )
 
-_ID_DOCUMENTED: Final = {"pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$"}
-_KEY_DOCUMENTED: Final = {"pattern": "^[A-Za-z0-9_][A-Za-z0-9._:-]{0,59}$"}
-
 #: Above this a JavaScript client would read another number than was sent.
 EXACT_INTEGER_MAX: Final = 2**53 - 1
 
-Id = Annotated[str, Meta(extra_json_schema=_ID_DOCUMENTED)]
-Key = Annotated[str, Meta(extra_json_schema=_KEY_DOCUMENTED)]
+Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
+Key = Annotated[str, Meta(extra_json_schema={"pattern": KEY_PATTERN})]
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
