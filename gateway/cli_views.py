@@ -46,12 +46,21 @@ def audit(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     findings = document["findings"]
     show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
     if not document["clean"]:
-        next_step = (
-            f"{len(findings)} findings; keep the data folder as it is and read its {HOSTS_LOG} "
-            "before you sell these SKUs again"
-        )
-        raise Stop(ExitCode.NOT_FINE, next_step)
+        raise Stop(ExitCode.NOT_FINE, _after(findings))
     return ExitCode.FINE
+
+
+def _after(findings: list[dict[str, Any]]) -> str:
+    """What to do about what an audit has found."""
+    if all(finding["kind"] == "key-reused" for finding in findings):
+        return (
+            f"{len(findings)} keys were used for two requests each; release what is one too many, "
+            "and have callers give each request a key of its own"
+        )
+    return (
+        f"{len(findings)} findings; keep the data folder as it is and read its {HOSTS_LOG} "
+        "before you sell these SKUs again"
+    )
 
 
 def _facts(document: dict[str, Any]) -> Table:
@@ -88,7 +97,13 @@ def _audited(document: dict[str, Any]) -> Table:
 
 def _findings_table(findings: list[dict[str, Any]]) -> Table:
     names = ("shard", "kind", "sku", "node", "reservation", "owner", "store")
-    table = Table(*names, title="books and store differ", title_justify="left")
+    table = Table(*names, title="what should not be", title_justify="left")
     for finding in findings:
-        table.add_row(*(str(finding[name]) for name in names))
+        table.add_row(*(_cell(finding[name]) for name in names))
     return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)

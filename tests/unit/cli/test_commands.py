@@ -249,6 +249,18 @@ def test_a_clean_audit_is_fine(run: Run, gateway: ScriptedGateway) -> None:
     assert gateway.asked == [("POST", "/v1/audit", None)]
 
 
+def test_keys_used_twice_are_their_callers_mistake(run: Run, gateway: ScriptedGateway) -> None:
+    reused = FINDING | {"kind": "key-reused", "sku": None, "node": None, "reservation": "k1"}
+    findings = [reused | {"owner": ["000.k1", "003.k1"], "store": None}]
+    answer = {"clean": False, "shards": [], "findings": findings}
+    gateway.script = lambda _method, _path, _body: (200, answer)
+    code, out, err = run("audit", "--url", gateway.url)
+    assert code == 1
+    assert "000.k1 003.k1" in out
+    assert "1 keys were used for two requests each" in err
+    assert "hosts.log" not in err
+
+
 def test_an_audit_takes_the_time_it_needs_and_nothing_else_does(
     run: Run, gateway: ScriptedGateway
 ) -> None:
