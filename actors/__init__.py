@@ -2,7 +2,8 @@
 
 * ``supervisor`` starts and watches hosts and alone assigns shards; ``shard_map`` who owns what
 * ``host`` is a process that owns some shards: for each an ``owner``, which decides batches and
-  commits them, ``recovery`` of its working copy, ``chores`` that nobody asks for, ``telemetry``
+  commits them, ``recovery`` of its working copy, ``telemetry``; ``chores`` that nobody asks for,
+  among them ``news`` for pieces and a look at the ``clocks``
 * ``shard_host`` that process as an actor, ``cluster`` Ray on this machine
 * ``client`` is the gateway's only door: ``batching`` gathers commands for an owner; batches go by
   ``lane`` (sockets) or ``ray_line``
