@@ -35,7 +35,7 @@ QUEUE_COMMANDS_MAX: Final = 8_192
 #: Batches a caller keeps on the way to one owner: one, and a second only when so many commands
 #: wait that deciding them hides the first one's commit. More would only cut batches smaller.
 BATCHES_IN_FLIGHT: Final = 2
-SECOND_BATCH_MIN: Final = 256
+SECOND_BATCH_MIN: Final = 128
 #: A batch waits until this share of the callers of the last one has come back, but for no more
 #: than this long, and only where at least so many callers are at work at once. Beyond
 #: ``GATHER_MAX`` commands waiting saves nothing more.
