@@ -123,17 +123,14 @@ class HostQueue:
             self._then.append(entry)
         if entry.deadline_at < self._earliest:
             self._earliest = entry.deadline_at
-        if len(self._in_flight) < BATCHES_IN_FLIGHT:
+        in_flight = len(self._in_flight)
+        if not in_flight or (len(self._then) >= SECOND_BATCH_MIN and in_flight < BATCHES_IN_FLIGHT):
             self._gather()
         return True
 
     def _gather(self) -> None:
         """Send what waits now, at the end of this turn of the loop, or when more has come."""
-        waiting = len(self._first) + len(self._then)
-        if self._in_flight:
-            if waiting >= SECOND_BATCH_MIN:
-                self._flush()
-        elif waiting >= self._goal > 1:
+        if self._in_flight or len(self._first) + len(self._then) >= self._goal > 1:
             self._flush()
         elif self._flushing is None:
             loop = asyncio.get_running_loop()
@@ -206,7 +203,8 @@ class HostQueue:
         callers = len(batch) + len(self._first) + len(self._then)
         goal = min(GATHER_MAX, int(callers * GATHER_SHARE))
         self._goal = goal if goal >= GATHER_MIN else 1
-        if self._first or self._then:
+        waiting = len(self._first) + len(self._then)
+        if waiting and (not self._in_flight or waiting >= SECOND_BATCH_MIN):
             self._gather()
 
     def line_lost(self) -> None:

@@ -147,7 +147,15 @@ class Client:
         self, shard: int, packed: bytes, deadline_at: float, done: Callable[[Reply], None]
     ) -> None:
         """``submit`` for a command that begins something and is packed already."""
-        self._route(Entry(shard, packed, False, deadline_at, done))
+        entry = Entry(shard, packed, False, deadline_at, done)
+        shards = self.map
+        entry.map_version = shards.version
+        owner = shards.owners[shard] if shard < len(shards.owners) else None
+        queue = self._queues.get(owner) if owner is not None else None
+        if queue is None:
+            self._park(entry)
+        elif not queue.add(entry):
+            entry.answer([Outcome.OVERLOADED, RETRY_AFTER_MS])
 
     def _route(self, entry: Entry) -> None:
         if entry.done is None:

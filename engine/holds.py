@@ -8,6 +8,7 @@ from engine.effects import HELD
 from engine.events import Event
 from engine.outcome import Outcome
 from engine.record import (
+    BACKINGS,
     CAMPAIGN,
     CHANNEL,
     DELIVER_BY,
@@ -23,6 +24,9 @@ from engine.record import (
     Status,
     line_units,
     pack,
+    plain_record,
+    unpack,
+    with_flags,
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
@@ -32,6 +36,8 @@ from engine.stock import Position
 
 OK = Outcome.OK
 _HELD = Status.HELD
+_HELD_FLAG = int(Status.HELD)
+_CONFIRMED_FLAG = int(Status.CONFIRMED)
 #: Packed lines kept per position; buyers ask for few different quantities.
 _TAILS_MAX = 64
 _EVENTS = {
@@ -202,8 +208,26 @@ def short_reply(state: ShardState, lines: Sequence[Line], extra: Extra | None) -
 
 
 def confirm(state: ShardState, command: Command, now_ms: int) -> Reply:
-    """See ``commands.confirm``."""
-    return _verb(state, command[1], Verb.CONFIRM, now_ms, 0)
+    """See ``commands.confirm``.
+
+    The common case, a hold in time without anything rare, comes first: only its status changes.
+    """
+    key = command[1]
+    record = state.reservations.get(key)
+    plain = plain_record(record) if record is not None else None
+    if record is None or plain is None or plain[0] != state.level_flags + _HELD_FLAG:
+        return _verb(state, key, Verb.CONFIRM, now_ms, 0)
+    _, expires_at_ms, lines = plain
+    if now_ms >= expires_at_ms or key[0] == PIECE:
+        return _verb(state, key, Verb.CONFIRM, now_ms, 0)
+    for line in unpack(lines):
+        positions = state.books[line[0]].positions
+        for at in range(BACKINGS, len(line), 2):
+            state.commit(positions[line[at]], line[at + 1])
+    confirmed = with_flags(record, state.level_flags + _CONFIRMED_FLAG)
+    state.fact(Event.CONFIRMED, key, confirmed)
+    state.put(key, confirmed)
+    return [OK, confirmed]
 
 
 def release(state: ShardState, command: Command, now_ms: int) -> Reply:

@@ -92,6 +92,11 @@ def plain_record(record: bytes) -> tuple[int, int, bytes] | None:
     return record[1], int.from_bytes(record[3:11], "big"), record[_LINES_AT:]
 
 
+def with_flags(record: bytes, flags: int) -> bytes:
+    """The same record with other flags, of one that ``plain_record`` has taken apart."""
+    return b"%b%c%b" % (record[:1], flags, record[2:])
+
+
 class Reservation:
     """A record taken apart, to be read or changed and packed again."""
 

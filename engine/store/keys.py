@@ -3,6 +3,7 @@
 Nothing a caller sends becomes part of a key; ids are fields and values.
 """
 
+from functools import lru_cache
 from typing import Final
 
 PREFIX: Final = "tidegate:"
@@ -18,6 +19,13 @@ def key(shard: int, name: str) -> str:
 def closed_key(shard: int, hour: int) -> str:
     """The key of the reservations that ended in one hour (since 1970)."""
     return key(shard, f"closed:{hour}")
+
+
+@lru_cache(maxsize=4_096)  # One for each shard and hour; a commit is too short to spell six keys.
+def commit_keys(shard: int, hour: int) -> tuple[str, ...]:
+    """The keys a commit may write, in the order of the commit function."""
+    names = ("meta", "free", "state", "reservations", f"closed:{hour}", "events")
+    return tuple(key(shard, name) for name in names)
 
 
 def hour_of(closed: str) -> int:

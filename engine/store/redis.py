@@ -16,7 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from engine.effects import Sealed
 from engine.errors import StoreLost, StoreRefused
 from engine.record import Durability
-from engine.store.keys import closed_key, hour_of, key
+from engine.store.keys import closed_key, commit_keys, hour_of, key
 from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
 from engine.store.wire import Wire, connect
 
@@ -47,16 +47,9 @@ class RedisStore:
     def commit(self, right: Right, sealed: Sealed) -> "Future[None]":
         """See ``ShardStore.commit``."""
         shard = right.shard
-        keys = [
-            key(shard, "meta"),
-            key(shard, "free"),
-            key(shard, "state"),
-            key(shard, "reservations"),
-            closed_key(shard, sealed.closed_bucket),
-            key(shard, "events"),
-        ]
+        keys = commit_keys(shard, sealed.closed_bucket)
         if sealed.drop_bucket is not None:
-            keys.append(closed_key(shard, sealed.drop_bucket))
+            keys = (*keys, closed_key(shard, sealed.drop_bucket))
         function = "tidegate_commit_returning_v1" if sealed.returning else "tidegate_commit_v1"
         return self._call(
             "FCALL", function, str(len(keys)), *keys, str(right.epoch), right.token,
