@@ -47,16 +47,23 @@ class Pair:
         await self.follow()
 
     async def follow(self) -> None:
-        """Let the replica copy the primary, and wait until it has."""
+        """Let the replica copy the primary, and wait until it has, down to its file."""
         password = self.primary._passwords["admin"]
         await self.ask(self.replica, "CONFIG", "SET", "masteruser", "admin", "masterauth", password)
         await self.ask(self.replica, "REPLICAOF", "127.0.0.1", self.port)
+        await eventually(self._copied)
 
-        async def copies() -> bool:
-            told = await self.ask(self.replica, "INFO", "replication")
-            return b"master_link_status:up" in told
-
-        await eventually(copies)
+    async def _copied(self) -> bool:
+        """Whether a write of now has reached the replica."""
+        admin = client(self.primary.admin_url)
+        try:
+            await admin.set("probe", 1)
+            counts = [await admin.wait(1, 200)]
+            if await admin.command_list(pattern="waitaof"):
+                counts += await admin.waitaof(1, 1, 200)
+            return min(counts) == 1
+        finally:
+            await admin.aclose()
 
     async def ask(self, server: StoreServer, *words: Any) -> Any:
         """What a server answers its administrator."""

@@ -66,7 +66,7 @@ def test_a_commit_is_copied_before_it_is_called_so(pair: Pair) -> None:
     async def steps(level: Durability) -> None:
         store = await pair.store(level)
         await sell(store, await owned(store), 5)
-        assert await store.copies()
+        await eventually(store.copies)
         copy = RedisStore(pair.replica.admin_url, level)
         assert set(await scanned(copy, 0, "reservations")) == {f"k{n}" for n in range(1, 6)}
         await copy.close()
