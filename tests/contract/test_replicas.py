@@ -93,6 +93,25 @@ def test_without_an_answer_of_the_replica_there_is_no_copy(pair: Pair) -> None:
         run(steps(level))
 
 
+def test_a_replica_that_is_there_is_never_missed(pair: Pair) -> None:
+    """Asked while it writes, it would keep silent for a second: so it is asked again."""
+
+    async def steps(level: Durability) -> None:
+        store = await pair.store(level)
+        right, head = await owned(store), b""
+        for seq in range(1, 201):
+            sealed = commit_of(seq, head, records={f"k{seq}": b"r"})
+            await store.commit(right, sealed)
+            assert await store.copies(), f"after {seq} commits"
+            head = sealed.hash_after
+            if seq % 20 == 0:
+                await asyncio.sleep(0.05)  # The next finds both servers idle.
+        await store.close()
+
+    for level in levels(pair):
+        run(steps(level))
+
+
 def test_a_killed_replica_is_missed_until_another_has_caught_up(mortal: Pair) -> None:
     """One that starts anew has what was sold while there was none."""
 
@@ -154,6 +173,30 @@ def test_copies_are_waited_for_behind_commits_on_their_way(pair: Pair) -> None:
         copy = RedisStore(pair.replica.admin_url, Durability.REPLICATED)
         assert len(await scanned(copy, 0, "reservations")) == 20
         await copy.close()
+        await store.close()
+
+    run(steps())
+
+
+@pytest.mark.parametrize("same_host", [True, False])
+def test_whoever_acquires_waits_for_the_copies_of_what_was_committed_before(
+    pair: Pair, same_host: bool
+) -> None:
+    """A server counts up to the last write of the connection that asks: the right is one."""
+
+    async def steps() -> None:
+        store = await pair.store()
+        right = await owned(store)
+        head = await sell(store, right, 1)
+        next_one = store if same_host else await pair.connection()
+        with pair.paused():
+            await store.commit(right, commit_of(2, head, records={"k": b"r"}))
+            if same_host:
+                await store.reconnect()
+            await owned(next_one, epoch=2)
+            assert not await next_one.copies()
+        await eventually(next_one.copies)
+        await next_one.close()
         await store.close()
 
     run(steps())
