@@ -17,7 +17,7 @@ from engine import commands
 from engine.commands import Command, Reply
 from engine.ids import split_id
 from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
-from engine.outcome import DECISIONS, Outcome
+from engine.outcome import DECISIONS, Outcome, but_for_copies
 from engine.record import HOME, Reservation, status_of
 from engine.state import PIECE, TIMED
 
@@ -142,6 +142,7 @@ class Chores:
 
     def _swept(self, owner: "ShardOwner", holds: list[str], reply: Reply, *, more: bool) -> None:
         self._sweeping.discard(owner)
+        reply = but_for_copies(reply)  # An end that is lost comes again.
         if reply[0] != Outcome.OK:
             for field in holds:  # Not decided: they are still due.
                 owner.ledger.schedule(field, owner.now_ms())

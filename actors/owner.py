@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from actors.telemetry import Telemetry
-from engine.commands import FINISHING, Command, Reply
+from engine.commands import FINISHING, READING, Command, Reply
 from engine.effects import Effects, Sealed
 from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
@@ -98,6 +98,15 @@ class Batch:
         """The same answer to all."""
         for job in self.jobs:
             job.refuse(outcome)
+
+    def promises(self) -> list[tuple[list[Reply], int]]:
+        """Where the replies lie that say that something is done, now or by an earlier sending."""
+        return [
+            (replies, at)
+            for job, replies in zip(self.jobs, self.replies, strict=True)
+            for at, command in enumerate(job.commands)
+            if replies[at][0] <= Outcome.REPEATED and command[0] not in READING
+        ]
 
 
 class ShardOwner:
@@ -300,24 +309,34 @@ class ShardOwner:
         if batch.sealed is not None:
             self._remember(batch.sealed)
         self.telemetry.committed(batch)
-        if self.ledger.level >= Durability.REPLICATED:
-            waiting = asyncio.ensure_future(self._answer_when_copied(batch))
+        self._answer(batch)
+        self._go_on()
+
+    def _answer(self, batch: Batch) -> None:
+        """Answer an accepted batch; what it promises waits for the copies the level asks for."""
+        promises = batch.promises() if self.ledger.level >= Durability.REPLICATED else []
+        if promises:
+            waiting = asyncio.ensure_future(self._answer_when_copied(batch, promises))
             self._copying.add(waiting)
             waiting.add_done_callback(self._copying.discard)
         else:
             batch.answer()
-        self._go_on()
 
-    async def _answer_when_copied(self, batch: Batch) -> None:
-        """Fewer copies than the level asks for: done, and said to be weaker."""
+    async def _answer_when_copied(
+        self, batch: Batch, promises: list[tuple[list[Reply], int]]
+    ) -> None:
+        """Fewer copies than the level asks for: done, and said to be weaker.
+
+        Refusals and reads beside it promise nothing: they are what they are.
+        """
         try:
             enough = await self._store.copies()
         except (StoreLost, StoreRefused):
             enough = False
-        if enough:
-            batch.answer()
-        else:
-            batch.refuse(Outcome.WEAKER)
+        if not enough:
+            for replies, at in promises:
+                replies[at] = [Outcome.WEAKER, _RETRY_AFTER_MS, replies[at]]
+        batch.answer()
 
     def _remember(self, sealed: Sealed) -> None:
         """Keep an accepted commit as bytes for a while: the store may come back behind it."""
@@ -440,7 +459,7 @@ class ShardOwner:
             batch = self._batches.pop(0)
             assert batch.sealed is not None
             self._remember(batch.sealed)
-            batch.answer()
+            self._answer(batch)
         self.suspended = False
         self._go_on()
 

@@ -16,7 +16,7 @@ from engine.fulfilment import added
 from engine.holds import wanted_again
 from engine.ids import home_of, reservation_id, shard_of
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
-from engine.outcome import Outcome
+from engine.outcome import Outcome, but_for_copies
 from engine.record import CHANNEL, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
 from engine.state import units_left
@@ -28,6 +28,8 @@ _JITTER_S: Final = 0.02
 _DROP_S: Final = 2.0
 _UNKNOWN: Final = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
 _SHORT: Final = (Outcome.SHORT, Outcome.CONTENDED)
+#: After these a piece may be there.
+_TAKEN: Final = (Outcome.OK, Outcome.LOST, Outcome.UNAVAILABLE, Outcome.WEAKER)
 _drops: set["asyncio.Task[Any]"] = set()
 
 
@@ -53,6 +55,7 @@ class _Attempt:
         self.nonce = os.urandom(_NONCE_BYTES)
         self.extra = extra
         self.took: dict[int, Reply] = {}
+        self.weaker = False  # Some piece has fewer copies than the level asks for.
 
     def others(self, lines: Sequence[Line]) -> dict[int, list[Line]]:
         """The lines of each shard but home, by shard in ascending order."""
@@ -73,11 +76,22 @@ class _Attempt:
         }
         if in_order:
             for shard, take in takes.items():
-                self.took[shard] = await self.caller.call(shard, take, deadline_at)
+                self._taken(shard, await self.caller.call(shard, take, deadline_at))
         else:
             calls = [self.caller.call(shard, take, deadline_at) for shard, take in takes.items()]
-            self.took.update(zip(takes, await asyncio.gather(*calls), strict=True))
+            for shard, reply in zip(takes, await asyncio.gather(*calls), strict=True):
+                self._taken(shard, reply)
         return all(reply[0] == Outcome.OK for reply in self.took.values())
+
+    def _taken(self, shard: int, reply: Reply) -> None:
+        """A piece without its copies is a piece; only what is told in the end is weaker."""
+        self.took[shard] = but_for_copies(reply)
+        self.weaker = self.weaker or reply[0] == Outcome.WEAKER
+
+    def sealed(self, reply: Reply) -> Reply:
+        """The answer to a seal, weaker if any piece is."""
+        weaker = self.weaker and reply[0] == Outcome.OK
+        return [Outcome.WEAKER, RETRY_AFTER_MS, reply] if weaker else reply
 
     def backed(self, lines: Sequence[Line]) -> list[Line]:
         """The lines in answer order; those of other shards with the backings they took."""
@@ -91,7 +105,7 @@ class _Attempt:
     def drop(self) -> None:
         """Give every piece back that may have been taken."""
         for shard, reply in self.took.items():
-            if reply[0] in (Outcome.OK, Outcome.LOST, Outcome.UNAVAILABLE):
+            if reply[0] in _TAKEN:
                 deadline_at = asyncio.get_running_loop().time() + _DROP_S
                 command = commands.drop(self.name, self.nonce)
                 task = asyncio.ensure_future(self.caller.call(shard, command, deadline_at))
@@ -102,7 +116,8 @@ class _Attempt:
 async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: float) -> Reply:
     """Hold the units of a request whose lines lie on several shards, all or nothing.
 
-    → OK or REPEATED with the record; LOST where the answer to the seal was lost.
+    → OK or REPEATED with the record; LOST where the answer to the seal was lost; WEAKER where it
+    is sealed and some of it has fewer copies than the level asks for.
     """
     home = home_of((line[0] for line in request.lines), shards)
     reply: Reply = [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
@@ -127,9 +142,9 @@ async def _try(
         list(attempt.took), request.hold_ms, request.extra,
     )  # fmt: skip
     reply = await caller.call(home, seal, deadline_at)
-    match reply[0]:
+    match but_for_copies(reply)[0]:
         case Outcome.OK | Outcome.LOST | Outcome.WEAKER:
-            return reply  # After a sent seal nothing is dropped: it may be held.
+            return attempt.sealed(reply)  # After a sent seal nothing is dropped: it may be held.
         case Outcome.ABORTED:
             attempt.drop()
             return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]
@@ -142,25 +157,28 @@ async def _try(
 
 async def _refusal(attempt: _Attempt, request: Reserve, deadline_at: float) -> Reply:
     """What to say when not every shard gave its piece."""
-    replies = list(attempt.took.values())
-    outcomes = {reply[0] for reply in replies}
-    if Outcome.IN_PROGRESS in outcomes:
-        return await _in_progress(attempt, request, deadline_at)
     dry = commands.seal(
         request.key, attempt.nonce, request.digest, request.lines, [], request.hold_ms,
         request.extra, dry=True,
     )  # fmt: skip
-    replies.append(await attempt.caller.call(attempt.home, dry, deadline_at))
-    at_home = replies[-1]
-    if at_home[0] in (Outcome.REPEATED, Outcome.KEY_REUSED, Outcome.INVALID):
+    told = await attempt.caller.call(attempt.home, dry, deadline_at)
+    at_home = but_for_copies(told)
+    if at_home[0] in (Outcome.REPEATED, Outcome.KEY_REUSED):
+        return told  # Decided before: a repeat, which waits for its copies.
+    replies = list(attempt.took.values())
+    if any(reply[0] == Outcome.IN_PROGRESS for reply in replies):
+        return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # A piece is held by another attempt.
+    if at_home[0] == Outcome.INVALID:
         return at_home
+    replies.append(at_home)
     refused = [reply for reply in replies if reply[0] != Outcome.OK]
     worst: Outcome = min(Outcome(reply[0]) for reply in refused)
     if worst in _UNKNOWN:
         return [worst, sorted({u for reply in refused if reply[0] == worst for u in reply[1]})]
     if worst not in _SHORT:
         # Nothing was sealed, so nothing was done, even where an answer was lost.
-        known = Outcome.UNAVAILABLE if worst in (Outcome.LOST, Outcome.IN_DOUBT) else worst
+        lost = worst in (Outcome.LOST, Outcome.IN_DOUBT, Outcome.WEAKER)
+        known = Outcome.UNAVAILABLE if lost else worst
         return [known, *next(reply[1:] for reply in refused if reply[0] == worst)]
     short = [line for reply in refused if reply[0] in _SHORT for line in reply[1]]
     contended = any(reply[0] == Outcome.CONTENDED for reply in refused)
@@ -172,16 +190,6 @@ def _in_order(request: Reserve, short: list[list[Any]]) -> list[list[Any]]:
     by_place = {(line[0], line[1]): line for line in short}
     named = [(line[0], line[1]) for line in request.lines]
     return [by_place[place] for place in named if place in by_place]
-
-
-async def _in_progress(attempt: _Attempt, request: Reserve, deadline_at: float) -> Reply:
-    """A piece of this key is held by another attempt: perhaps home has decided already."""
-    reply = await attempt.caller.call(attempt.home, commands.read(attempt.key), deadline_at)
-    if reply[0] != Outcome.OK:
-        return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]
-    if Reservation(reply[1]).digest != request.digest:
-        return [Outcome.KEY_REUSED, attempt.key]
-    return [Outcome.REPEATED, reply[1]]
 
 
 async def confirm_late(
@@ -203,12 +211,13 @@ async def confirm_late(
         list(attempt.took), 0, extra, late=True, dry=not gave,
     )  # fmt: skip
     reply = await caller.call(home, seal, deadline_at)
-    if reply[0] in (Outcome.OK, Outcome.LOST, Outcome.WEAKER) and gave:
-        return reply
+    at_home = but_for_copies(reply)
+    if at_home[0] in (Outcome.OK, Outcome.LOST, Outcome.WEAKER) and gave:
+        return attempt.sealed(reply)
     attempt.drop()
-    if reply[0] in _SHORT:
-        short += reply[1]
-    elif reply[0] != Outcome.OK:
+    if at_home[0] in _SHORT:
+        short += at_home[1]
+    elif at_home[0] != Outcome.OK:
         return reply
     return [Outcome.NOT_HELD, Status.EXPIRED, short]
 

@@ -7,9 +7,10 @@ from engine import commands
 from engine.commands import Command, Reply
 from engine.ids import shard_of
 from engine.limits import ADJUSTMENT_SLICE, RETRY_AFTER_MS
-from engine.outcome import Outcome
+from engine.outcome import Outcome, but_for_copies
 
 _LOST: Reply = [Outcome.LOST, RETRY_AFTER_MS]
+_DONE = (Outcome.OK, Outcome.REPEATED)
 
 
 class Shards(Protocol):
@@ -33,17 +34,19 @@ class Adjusted(NamedTuple):
 async def put_node(client: Shards, node: str, members: dict[str, Any], deadline_at: float) -> Reply:
     """Define a node at ``net`` and let every shard know before this returns.
 
-    → OK; LOST if some shard could not be told: it learns of it by itself within a second.
+    → OK; LOST if some shard could not be told: it learns of it by itself within a second; WEAKER
+    where ``net``, which keeps the nodes, has fewer copies than the level asks for.
     """
     reply = await client.call(client.net, commands.define_node(node, members), deadline_at)
-    if reply[0] != Outcome.OK:
+    defined = but_for_copies(reply)
+    if defined[0] != Outcome.OK:
         return reply
-    version = reply[1]
+    version = defined[1]
     told = await asyncio.gather(
         *(_tell(client, shard, version, {node: members}, deadline_at)
           for shard in range(client.shards))
     )  # fmt: skip
-    return [Outcome.OK, version] if all(told) else _LOST
+    return reply if all(told) else _LOST
 
 
 async def _tell(
@@ -51,7 +54,7 @@ async def _tell(
 ) -> bool:
     """Bring a shard to a version of the network, from wherever it is."""
     one_step = commands.take_network(version - 1, version, changed)
-    reply = await client.call(shard, one_step, deadline_at)
+    reply = but_for_copies(await client.call(shard, one_step, deadline_at))
     known = version if reply[0] == Outcome.OK else reply[1] if reply[0] == Outcome.GAP else None
     if known is None:
         return False
@@ -61,7 +64,7 @@ async def _tell(
     if nodes[0] != Outcome.OK:
         return False
     taken = commands.take_network(known, nodes[1], nodes[2])
-    return bool((await client.call(shard, taken, deadline_at))[0] == Outcome.OK)
+    return bool(but_for_copies(await client.call(shard, taken, deadline_at))[0] == Outcome.OK)
 
 
 async def adjust(
@@ -70,10 +73,11 @@ async def adjust(
     """Apply an adjustment, each row once however often it is sent.
 
     ``net`` knows the reference before any shard sees a slice of it; slices are idempotent by
-    (reference, shard, number). LOST: some are in; a repeat applies the rest.
+    (reference, shard, number). LOST: some are in; a repeat applies the rest. WEAKER: all are in,
+    some with fewer copies than the level asks for.
     """
     reply = await client.call(client.net, commands.reference(reference, digest), deadline_at)
-    if reply[0] not in (Outcome.OK, Outcome.REPEATED):
+    if but_for_copies(reply)[0] not in _DONE:
         return reply
     by_shard: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
@@ -83,9 +87,12 @@ async def adjust(
         _adjust_shard(client, shard, places, (reference, digest, rows, results), deadline_at)
         for shard, places in by_shard.items()
     ))  # fmt: skip
-    if any(outcome not in (Outcome.OK, Outcome.REPEATED) for outcome in applied):
+    outcomes = {Outcome(reply[0])}.union(*applied)
+    if Outcome.LOST in outcomes:
         return _LOST
-    return Adjusted(all(outcome == Outcome.REPEATED for outcome in applied), results)
+    if Outcome.WEAKER in outcomes:
+        return [Outcome.WEAKER, RETRY_AFTER_MS]
+    return Adjusted(all(Outcome.OK not in slices for slices in applied), results)
 
 
 async def _adjust_shard(
@@ -94,17 +101,18 @@ async def _adjust_shard(
     places: list[int],
     adjustment: tuple[str, bytes, list[list[Any]], list[list[Any]]],
     deadline_at: float,
-) -> Outcome:
-    """One shard's rows, slice by slice; OK if any slice was new."""
+) -> set[Outcome]:
+    """Apply one shard's rows, slice by slice; what came of the slices, or LOST at the first."""
     reference, digest, rows, results = adjustment
-    outcome = Outcome.REPEATED
+    outcomes: set[Outcome] = set()
     for number, first in enumerate(range(0, len(places), ADJUSTMENT_SLICE)):
         part = places[first : first + ADJUSTMENT_SLICE]
         command = commands.adjust(reference, number, digest, [rows[at] for at in part])
-        reply = await client.call(shard, command, deadline_at)
-        if reply[0] not in (Outcome.OK, Outcome.REPEATED):
-            return Outcome(reply[0])
-        outcome = min(outcome, Outcome(reply[0]))
+        told = await client.call(shard, command, deadline_at)
+        reply = but_for_copies(told)
+        if reply[0] not in _DONE:
+            return {Outcome.LOST}
+        outcomes.add(Outcome(told[0]))
         for at, result in zip(part, reply[1:], strict=True):
             results[at] = result
-    return outcome
+    return outcomes

@@ -52,6 +52,9 @@ class Op(IntEnum):
 FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
                        Op.SETTLE, Op.ASK})  # fmt: skip
 
+#: Commands whose reply says what is there, and promises nothing.
+READING = frozenset({Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT})
+
 
 #: A command, or a part of one, as it travels.
 pack_command: Final[Callable[[Any], bytes]] = msgpack.Packer(use_bin_type=True).pack

@@ -18,10 +18,12 @@ OUT_OF_RANGE
 ELSEWHERE            the record: its lines lie on several shards, a coordinator must act
 OVERLOADED,          how long to wait, in ms
 UNAVAILABLE, LOST
+WEAKER               how long to wait, in ms, and the reply that stands but for its copies
 ==================== =============================================================
 """
 
 from enum import IntEnum
+from typing import Any
 
 
 class Outcome(IntEnum):
@@ -58,3 +60,9 @@ class Outcome(IntEnum):
 
 #: What a shard's decision can be, as opposed to what can happen on the way to it.
 DECISIONS = frozenset(outcome for outcome in Outcome if outcome < Outcome.OVERLOADED)
+
+
+def but_for_copies(reply: list[Any]) -> list[Any]:
+    """What a reply says apart from the copies that its level asks for."""
+    inner: list[Any] = reply[2] if reply[0] == Outcome.WEAKER and len(reply) > 2 else reply
+    return inner

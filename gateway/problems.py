@@ -236,10 +236,10 @@ def _contended(_reply: Reply, _name: str) -> Problem:
     return retry("contended", "units are in baskets not yet decided", IN_PROGRESS_RETRY_MS)
 
 
-def _weaker(reply: Reply, _name: str) -> Problem:
-    level = reply[2] if len(reply) > 2 else "fsync"
+def _weaker(_reply: Reply, _name: str) -> Problem:
+    # Every level that asks for copies has them beside one server's own fsync.
     return problem("durability-not-met", "done, with fewer copies than asked",
-                   retry_after_ms=RETRY_AFTER_MS, durability=level)  # fmt: skip
+                   retry_after_ms=RETRY_AFTER_MS, durability="fsync")  # fmt: skip
 
 
 _NOT_READY: Final = _waiting("unavailable", "the owner or its store is not ready")

@@ -7,7 +7,7 @@ import tempfile
 from asyncio import Future
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import uvloop
 
@@ -24,7 +24,7 @@ from engine.outcome import Outcome
 from engine.record import Durability, Extra, Line
 from engine.requests import Reserve
 from engine.store.memory import MemoryServer, MemoryStore
-from engine.store.protocol import Right
+from engine.store.protocol import Acquired, Right, ShardStore
 
 SHARDS = 4
 HOLD_MS = 900_000
@@ -41,6 +41,18 @@ class FaultyStore(MemoryStore):
         self.gate: asyncio.Event | None = None  # Commits are answered once it is set.
         self.broken = False
         self.commits = 0
+        self.alone = False  # No replica has what is written here.
+        self._written = False
+
+    async def copies(self) -> bool:
+        """As a server counts: a connection that has written nothing waits for nothing."""
+        if self.broken:
+            raise StoreLost("cut")
+        return not (self.alone and self._written)
+
+    async def acquire(self, right: Right, term: int, owner: str) -> Acquired:
+        self._written = True
+        return await super().acquire(right, term, owner)
 
     def commit(self, right: Right, sealed: Sealed) -> "Future[None]":
         self.commits += 1
@@ -52,6 +64,7 @@ class FaultyStore(MemoryStore):
             self.lose_unsent -= 1
             self.broken = True
             return self._failed(StoreLost("cut before"))
+        self._written = True
         answer = super().commit(right, sealed)
         if self.lose_applied:
             self.lose_applied -= 1
@@ -81,18 +94,18 @@ class FaultyStore(MemoryStore):
         return asyncio.ensure_future(later())
 
     async def reconnect(self) -> None:
-        self.broken = False
+        self.broken = self._written = False
 
 
 class LocalHost:
     """A shard host on the test's own loop; see ``actors.supervisor.Host``."""
 
-    def __init__(self, name: str, server: MemoryServer, sockets: Path) -> None:
+    def __init__(self, name: str, server: MemoryServer, sockets: Path, level: Durability) -> None:
         self.name = name
         self.address = str(sockets / f"{name}.sock")
         self.control = str(sockets / "control.sock")
         self.store = FaultyStore(server)
-        self.core = HostCore(name, SHARDS, self.store, Durability.FSYNC, self._renew)
+        self.core = HostCore(name, SHARDS, self.store, level, self._renew)
         self.client = Client(self.control)
         self._lane = LaneServer(Path(self.address), self.core.apply)
         self.dead = False
@@ -145,18 +158,22 @@ class LocalHost:
 class Cluster:
     """What a test may look at and break."""
 
-    def __init__(self, sockets: Path) -> None:
+    def __init__(
+        self, sockets: Path, level: Durability, connect: Callable[[], ShardStore] | None = None
+    ) -> None:
         self.server = MemoryServer(SHARDS)
+        self._connect = connect  # To another store than ``server``.
         self.hosts: dict[str, LocalHost] = {}
         self._sockets = sockets
-        self.supervisor = Supervisor(
-            SHARDS, Durability.FSYNC, sockets / "control.sock", self._spawn, hosts=2
-        )
+        self._level = level
+        self.supervisor = Supervisor(SHARDS, level, sockets / "control.sock", self._spawn, hosts=2)
         self.client = Client(str(sockets / "control.sock"))
 
     def _spawn(self, name: str) -> LocalHost:
-        host = self.hosts[name] = LocalHost(name, self.server, self._sockets)
+        host = self.hosts[name] = LocalHost(name, self.server, self._sockets, self._level)
         host.supervisor = self.supervisor
+        if self._connect is not None:
+            host.core.store = self._connect()
         return host
 
     def owner_of(self, sku: str) -> LocalHost:
@@ -214,10 +231,12 @@ def asked(key: str, *lines: Line, extra: Extra | None = None) -> Reserve:
 
 
 @contextlib.asynccontextmanager
-async def cluster() -> AsyncIterator[Cluster]:
-    """Two hosts, four shards, an empty store."""
+async def cluster(
+    level: Durability, connect: Callable[[], ShardStore] | None = None
+) -> AsyncIterator[Cluster]:
+    """Two hosts, four shards, an empty store in memory or another one."""
     with tempfile.TemporaryDirectory(prefix="tg-") as sockets:
-        made = Cluster(Path(sockets))
+        made = Cluster(Path(sockets), level, connect)
         await made.supervisor.start()
         await made.client.start()
         try:
@@ -227,18 +246,27 @@ async def cluster() -> AsyncIterator[Cluster]:
             await made.supervisor.stop()
 
 
-def on_cluster(test: Callable[[Cluster], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run a test with a cluster of its own."""
+Test: TypeAlias = Callable[[Cluster], Coroutine[Any, Any, None]]
 
-    def run() -> None:
-        async def main() -> None:
-            async with asyncio.timeout(30), cluster() as made:
-                await test(made)
 
-        uvloop.run(main())
+def on_cluster_at(level: Durability) -> Callable[[Test], Callable[[], None]]:
+    """Run a test with a cluster of its own that answers at this level."""
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+    def on_cluster(test: Test) -> Callable[[], None]:
+        def run() -> None:
+            async def main() -> None:
+                async with asyncio.timeout(30), cluster(level) as made:
+                    await test(made)
+
+            uvloop.run(main())
+
+        run.__name__, run.__doc__ = test.__name__, test.__doc__
+        return run
+
+    return on_cluster
+
+
+on_cluster = on_cluster_at(Durability.FSYNC)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -22,8 +22,13 @@ from engine.store.wire import Wire, connect
 
 #: Fields one HSCAN asks for: big enough to be fast, small enough not to hold the server up.
 _SCAN_COUNT: Final = 5_000
-#: How long copies are waited for before an answer says that it is weaker than asked.
+#: How long an answer is waited for that is no commit's.
+_ANSWER_S: Final = 30
+#: How long copies are waited for before an answer says that it is weaker than asked, and how
+#: often they are asked for in that time: a replica that is asked while it writes its file says
+#: what it had before, and then nothing for a second unless it is asked again.
 _COPIES_MS: Final = 500
+_COPIES_ASKED: Final = 10
 
 
 class RedisStore:
@@ -33,6 +38,7 @@ class RedisStore:
         self._client = client(url)
         self._level = level
         self._wire: Wire | None = None
+        self._connecting = asyncio.Lock()
 
     async def connect(self) -> None:
         """Open the wire for commits."""
@@ -83,17 +89,34 @@ class RedisStore:
         """See ``ShardStore.copies``; on the commits' own connection, after their answers."""
         if self._level < Durability.REPLICATED:
             return True
-        if self._level is Durability.REPLICATED:
-            return bool(await self._call("WAIT", "1", str(_COPIES_MS)) >= 1)
-        local, remote = await self._call("WAITAOF", "1", "1", str(_COPIES_MS))
-        return bool(local >= 1 and remote >= 1)
+        each_ms = str(_COPIES_MS // _COPIES_ASKED)
+        for _ in range(_COPIES_ASKED):
+            if self._level is Durability.REPLICATED:
+                counts = [await self._call("WAIT", "1", each_ms)]
+            else:
+                counts = await self._call("WAITAOF", "1", "1", each_ms)
+            if min(counts) >= 1:
+                return True
+        return False
 
     async def acquire(self, right: Right, term: int, owner: str) -> Acquired:
-        """See ``ShardStore.acquire``."""
-        reply = await self._ask(
-            "FCALL", "tidegate_acquire_v1", 1, key(right.shard, "meta"),
-            term, right.epoch, right.token, owner,
+        """See ``ShardStore.acquire``; on the commits' own connection.
+
+        A server counts copies up to the last write of the connection that asks. Behind an acquire
+        that covers all commits of the shard before it, whoever made them; on a new connection
+        that has written nothing it would be success for nothing.
+        """
+        async with self._connecting:  # Whoever comes first connects for all.
+            if self._wire is None or not self._wire.connected:
+                await self.reconnect()
+        answer = self._call(
+            "FCALL", "tidegate_acquire_v1", "1", key(right.shard, "meta"),
+            str(term), str(right.epoch), right.token, owner,
         )  # fmt: skip
+        try:
+            reply = await asyncio.wait_for(answer, _ANSWER_S)
+        except TimeoutError as error:
+            raise StoreLost("no answer from the store") from error
         seq, head, now_ms, store_id, clock_ms = reply
         return Acquired(int(seq), head, int(now_ms), store_id.decode(), int(clock_ms))
 
@@ -185,7 +208,7 @@ def _faults() -> Iterator[None]:
 def client(url: str) -> "redis.asyncio.Redis":
     """A redis-py client for everything but commits, with its own retries off."""
     return redis.asyncio.Redis.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_timeout=30, protocol=2
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=_ANSWER_S, protocol=2
     )
 
 

@@ -100,10 +100,10 @@ async def _check_level(admin: Any, level: Durability, info: dict[str, Any]) -> N
             f"durability {level.name.lower()} needs a replica, and the store has none; "
             "attach one, or ask for --durability fsync"
         )
-    if level is Durability.REPLICATED_FSYNC:
-        commands = await admin.execute_command("COMMAND", "INFO", "WAITAOF")
-        if not commands or (isinstance(commands, list) and commands[0] is None):
-            raise CannotStart(
-                "durability replicated_fsync needs WAITAOF (Redis 7.2, Valkey 7.2 or newer); "
-                "ask for --durability replicated"
-            )
+    # The list rather than INFO: redis-py cannot read what that says of a missing command.
+    waits = level is not Durability.REPLICATED_FSYNC or await admin.command_list(pattern="waitaof")
+    if not waits:
+        raise CannotStart(
+            "durability replicated_fsync needs WAITAOF (Redis 7.2, Valkey 7.2 or newer); "
+            "ask for --durability replicated"
+        )

@@ -151,6 +151,26 @@ def test_a_commit_on_a_closed_wire_was_definitely_not_sent(server: ServerBackend
     run(steps())
 
 
+def test_a_shard_is_acquired_though_the_wire_is_down(server: ServerBackend) -> None:
+    """By many at once: they share one new connection, and commits go on over it."""
+
+    async def steps() -> None:
+        store = await server.store(shards=4)
+        assert store._wire is not None
+        store._wire.close()
+        await asyncio.sleep(0)
+        await asyncio.gather(*(owned(store, shard) for shard in range(4)))
+        wire = store._wire
+        for shard in range(4):
+            await store.commit(Right(shard, 1, "token-1"), commit_of(1, b""))
+        assert store._wire is wire
+        lines = [line for line in (await server.admin("CLIENT", "LIST")).split(b"\n") if line]
+        assert sum(b"cmd=fcall" in line for line in lines) == 1
+        await store.close()
+
+    run(steps())
+
+
 def test_two_owners_on_two_connections_do_not_mix(server: ServerBackend) -> None:
     """A frozen owner that wakes up is refused on its own connection."""
 
