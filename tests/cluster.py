@@ -242,8 +242,9 @@ async def cluster(
         try:
             yield made
         finally:
-            await made.client.stop()
-            await made.supervisor.stop()
+            async with asyncio.timeout(10):  # A test that failed may have left somebody waiting.
+                await made.client.stop()
+                await made.supervisor.stop()
 
 
 Test: TypeAlias = Callable[[Cluster], Coroutine[Any, Any, None]]

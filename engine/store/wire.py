@@ -60,6 +60,11 @@ class Wire(asyncio.Protocol):
             self._transport.write(hiredis.pack_command(words))
         return future
 
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be sent."""
+        return self._transport is not None
+
     def close(self) -> None:
         """End the connection: all that is unanswered is lost."""
         if self._transport is not None:
