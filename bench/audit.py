@@ -52,14 +52,11 @@ class Told:
         self.unknown_units: Counter[str] = Counter()
         self.unknown = 0
 
-    def note(self, orders: Orders, tally: Tally, batch: int = 1) -> None:
+    def note(self, orders: Orders, tally: Tally) -> None:
         """Add a step's answers; request n of a batch door asked for n × batch … + batch − 1."""
         held: list[int] = []
         for request_number, statuses in tally.statuses().items():
-            first = request_number * batch
-            # A batch request without results met one fate as a whole.
-            every = statuses if len(statuses) > 1 else tuple(statuses) * batch
-            for number, status in enumerate(every, first):
+            for number, status in enumerate(statuses, request_number * tally.batch):
                 self._note_one(orders, number, kind_of(status), held)
         self._held.append((orders, held))
         self.acknowledged += len(held)

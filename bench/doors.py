@@ -52,9 +52,10 @@ async def _batches(
         connections=connections,
         seconds=scenario.seconds(options),
         warmup_s=scenario.warmup_s,
+        batch=size,
     )
     measure, tally = await closed(address, step, batch, element_statuses)
-    told.note(orders, tally, size)
+    told.note(orders, tally)
     return measure
 
 

@@ -35,6 +35,7 @@ class Closed:
     connections: int
     seconds: float
     warmup_s: float = 0.5
+    batch: int = 1  # Reservations a request.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,52 +58,70 @@ async def closed(
     statuses: Callable[[bytes], Sequence[int]] | None = None,
 ) -> tuple[Measure, Tally]:
     """Run a closed loop; ``statuses`` takes a batch answer apart (only of a 200)."""
-    tally = Tally()
-    add_number, add_ended = tally.numbers.append, tally.ended.append
-    add_spent, add_code = tally.spent.append, tally.codes.append
-    ends = perf_counter() + 3_600
-    sent = in_flight = 0
-    drained = asyncio.Event()
-
-    def ready(connection: Connection) -> None:
-        nonlocal sent, in_flight
-        connection.number = sent
-        connection.sent_at = perf_counter()
-        if connection.sent_at >= ends:
-            return
-        sent += 1
-        in_flight += 1
-        connection.send(requests(connection.number))
-
-    def answered(connection: Connection, status: int, body: bytes) -> None:
-        nonlocal sent, in_flight
-        now = perf_counter()
-        number = connection.number
-        add_number(number)
-        add_ended(now)
-        add_spent(now - connection.sent_at)
-        add_code(status)
-        if statuses is not None and status == 200:
-            tally.parts[number] = statuses(body)
-        if now >= ends or status == LOST:
-            in_flight -= 1
-            if not in_flight:
-                drained.set()
-            return
-        connection.number = sent
-        connection.sent_at = now
-        sent += 1
-        connection.send(requests(sent - 1))
-
-    pool = Pool(*address, ready, answered)
+    run = _ClosedRun(step, requests, statuses)
+    pool = Pool(*address, run.ready, run.answered)
     with no_collector():
         await pool.open(step.connections)
         begins = perf_counter() + step.warmup_s
-        ends = begins + step.seconds
+        run.ends = begins + step.seconds
         await asyncio.sleep(step.warmup_s + step.seconds)
-        await _drain(drained)
+        if run.in_flight:
+            run.drained.clear()
+            await _drain(run.drained)
         await pool.close()
-    return measure(tally, step.name, step.connections, (begins, ends)), tally
+    return measure(run.tally, step.name, step.connections, (begins, run.ends)), run.tally
+
+
+class _ClosedRun:
+    """One closed loop under way."""
+
+    __slots__ = ("_add_code", "_add_ended", "_add_number", "_add_spent", "_requests", "_sent",
+                 "_statuses", "drained", "ends", "in_flight", "tally")  # fmt: skip
+
+    def __init__(
+        self,
+        step: Closed,
+        requests: Callable[[int], bytes],
+        statuses: Callable[[bytes], Sequence[int]] | None,
+    ) -> None:
+        tally = self.tally = Tally(step.batch)
+        self._add_number, self._add_ended = tally.numbers.append, tally.ended.append
+        self._add_spent, self._add_code = tally.spent.append, tally.codes.append
+        self._requests, self._statuses = requests, statuses
+        self._sent = 0
+        self.in_flight = 0
+        self.ends = perf_counter() + 3_600  # Until the clock of the step is started.
+        self.drained = asyncio.Event()
+
+    def ready(self, connection: Connection) -> None:
+        """Send the first request on a connection."""
+        now = perf_counter()
+        if now < self.ends:
+            self.in_flight += 1
+            self._send(connection, now)
+
+    def answered(self, connection: Connection, status: int, body: bytes) -> None:
+        """Note an answer and send the next request."""
+        now = perf_counter()
+        number = connection.number
+        self._add_number(number)
+        self._add_ended(now)
+        self._add_spent(now - connection.sent_at)
+        self._add_code(status)
+        if self._statuses is not None and status == 200:
+            self.tally.parts[number] = self._statuses(body)
+        if now < self.ends and status != LOST:
+            self._send(connection, now)
+            return
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.drained.set()
+
+    def _send(self, connection: Connection, now: float) -> None:
+        number = connection.number = self._sent
+        connection.sent_at = now
+        self._sent = number + 1
+        connection.send(self._requests(number))
 
 
 async def open_loop(address: Address, step: Open, orders: Orders) -> tuple[Measure, Tally]:

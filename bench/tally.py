@@ -26,9 +26,10 @@ _SIGNIFICANT_DIGITS: Final = 3
 class Tally:
     """One row an answer, as it comes: appending to arrays costs a tenth of a microsecond."""
 
-    __slots__ = ("codes", "ended", "numbers", "parts", "spent")
+    __slots__ = ("batch", "codes", "ended", "numbers", "parts", "spent")
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int = 1) -> None:
+        self.batch = batch  # Reservations each request asks for.
         self.numbers = array("q")  # Of the request, as its sender counts.
         self.ended = array("d")  # perf_counter() of its answer.
         self.spent = array("d")  # Seconds from sending, or from the planned time, to the answer.
@@ -43,9 +44,12 @@ class Tally:
         self.spent.append(spent)
 
     def statuses(self) -> dict[int, Sequence[int]]:
-        """Request number → status of each of its reservations."""
+        """Request number → status of each of its reservations.
+
+        Those of a batch that was not taken apart met one fate as a whole.
+        """
         return {
-            number: self.parts.get(number, (code,))
+            number: self.parts.get(number) or (code,) * self.batch
             for number, code in zip(self.numbers, self.codes, strict=True)
         }
 
@@ -146,7 +150,7 @@ def _weights(tally: Tally) -> dict[str, Numbers]:
     kinds = {int(code): kind_of(int(code)) for code in np.unique(codes)}
     weights = {kind: np.zeros(len(codes), dtype=np.int64) for kind in KINDS}
     for code, kind in kinds.items():
-        weights[kind][codes == code] = 1
+        weights[kind][codes == code] = tally.batch
     for row, number in enumerate(tally.numbers if tally.parts else ()):
         if number in tally.parts:
             weights["ok"][row] = 0

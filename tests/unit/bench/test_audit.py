@@ -68,12 +68,12 @@ def test_a_failed_audit_of_the_store_itself_is_not_clean() -> None:
 
 
 def test_batches_are_taken_apart_by_their_elements() -> None:
-    tally = Tally()
+    tally = Tally(batch=2)
     for number, status in enumerate((200, 503)):
         tally.add(number, status)
     tally.parts[0] = element_statuses(b'{"results":[{"status":201,"body":{}},{"status":409}]}')
     told = Told()
-    told.note(ORDERS, tally, batch=2)
+    told.note(ORDERS, tally)
     assert told.acknowledged == 1
     assert told.acknowledged_units == {"a": 2}
     assert told.unknown == 2

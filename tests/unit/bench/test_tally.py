@@ -6,8 +6,8 @@ import pytest
 from bench.tally import Histogram, Tally, kind_of, measure
 
 
-def _tally(rows: list[tuple[float, float, int]]) -> Tally:
-    tally = Tally()
+def _tally(rows: list[tuple[float, float, int]], batch: int = 1) -> Tally:
+    tally = Tally(batch)
     for number, (ended, spent, code) in enumerate(rows):
         tally.add(number, code, ended, spent)
     return tally
@@ -72,9 +72,9 @@ def test_a_series_has_a_step_each_100_ms() -> None:
     assert series["sold_out"] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
-def test_a_batch_counts_its_elements_and_a_refused_batch_itself() -> None:
-    tally = _tally([(1.1, 0.1, 200), (1.2, 0.1, 429)])
+def test_a_batch_counts_its_elements_and_one_refused_as_a_whole_counts_them_too() -> None:
+    tally = _tally([(1.1, 0.1, 200), (1.2, 0.1, 429), (1.3, 0.1, 503)], batch=4)
     tally.parts[0] = [201, 201, 409, 429]
     result = measure(tally, "batches", 1, (1.0, 2.0))
-    assert result.counts == {"ok": 2, "sold_out": 1, "shed": 2, "unknown": 0, "errors": 0}
-    assert tally.statuses() == {0: [201, 201, 409, 429], 1: (429,)}
+    assert result.counts == {"ok": 2, "sold_out": 1, "shed": 5, "unknown": 4, "errors": 0}
+    assert tally.statuses() == {0: [201, 201, 409, 429], 1: (429,) * 4, 2: (503,) * 4}
