@@ -1,7 +1,7 @@
 """What buyers ask for: the bytes of request number n, and what was in it, from a seed."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeAlias
 
@@ -79,6 +79,10 @@ class Orders:
         ]
         body = b'{"reservations":[%s]}' % b",".join(elements)
         return request("POST", "/v1/reservations:batch", body)
+
+    def batches(self, size: int) -> Callable[[int], bytes]:
+        """Request number → that batch of ``size`` orders."""
+        return lambda number: self.batch(range(number * size, number * size + size))
 
 
 def confirm(reservation: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The baselines of one run, before the product starts: each has the machine to itself."""
 
+from bench.audit import element_statuses
 from bench.baselines import postgres, raw_lua
 from bench.baselines.fastapi_lua import POOL
 from bench.baselines.store import Store
@@ -10,15 +11,28 @@ from bench.scenario import PLENTY, Options, Run, Scenario
 
 #: The usual way is measured at these, and its best rate is what counts.
 _FASTAPI_CONNECTIONS = (64, 256)
+#: With more connections than these the client's ceiling grows no further.
+_CEILING_CONNECTIONS_MAX = 256
 
 
 async def client_ceiling(scenario: Scenario, options: Options, run: Run) -> None:
-    """How fast the client is when the server does nothing."""
-    options.say("client against a stub")
+    """How many reservations a second the client asks for when the server does nothing."""
+    connections = max(count for count in scenario.connections if count <= _CEILING_CONNECTIONS_MAX)
+    size = scenario.batch
+    options.say(f"client against a stub, {connections} connections")
     orders = Orders("stub", scenario.demand.baskets())
-    with Child(module("bench.stub")) as child:
-        step = Closed(name="stub", connections=256, seconds=min(1.0, scenario.seconds(options)))
-        measure, _ = await closed(("127.0.0.1", child.port()), step, orders.request)
+    step = Closed(
+        name="stub",
+        connections=connections,
+        seconds=min(1.0, scenario.seconds(options)),
+        batch=size,
+    )
+    with Child(module("bench.stub", str(size))) as child:
+        address = ("127.0.0.1", child.port())
+        if size == 1:
+            measure, _ = await closed(address, step, orders.request)
+        else:
+            measure, _ = await closed(address, step, orders.batches(size), element_statuses)
     run.figures["client_ceiling_per_s"] = measure.rate_per_s
 
 

@@ -1,12 +1,14 @@
 """A server that answers everything with one fixed 201: its rate is the ceiling of the client.
 
-Run as a child process (``python -m bench.stub``); prints ``ready http://127.0.0.1:PORT``.
+Run as a child process (``python -m bench.stub BATCH``); prints ``ready http://127.0.0.1:PORT``.
+``BATCH``: reservations a request. With more than one it stands in for the batch door.
 """
 
 import asyncio
 import os
+import re
 import sys
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import uvloop
 
@@ -20,6 +22,7 @@ _ANSWER: Final = (
     b"content-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 )
 _GATHER_S: Final = 0.001
+_LENGTH: Final = re.compile(rb"(?i)content-length: (\d+)")
 
 
 class Stub(asyncio.Protocol):
@@ -49,13 +52,39 @@ class Stub(asyncio.Protocol):
         cls.waiting.clear()
 
 
-async def serve() -> None:
+class BatchStub(asyncio.Protocol):
+    """Answers each request of many reservations; those come in several pieces."""
+
+    def __init__(self, size: int) -> None:
+        results = b",".join([b'{"status":201,"body":%s}' % _BODY] * size)
+        body = b'{"results":[%s]}' % results
+        self._answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep it: an answer may be longer than the socket takes at once."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer when all of a request has come. Its head is small and comes in one piece."""
+        if self._left == 0:
+            length = _LENGTH.search(data)
+            assert length is not None, data[:200]
+            self._left = data.index(b"\r\n\r\n") + 4 + int(length[1])
+        self._left -= len(data)
+        if self._left == 0:
+            self._transport.write(self._answer)
+
+
+async def serve(size: int) -> None:
     """Serve on a free loopback port until killed."""
-    server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        Stub if size == 1 else lambda: BatchStub(size), "127.0.0.1", 0, backlog=1024
+    )
     sys.stdout.write(f"ready http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    uvloop.run(serve(int(sys.argv[1])))
