@@ -148,10 +148,9 @@ def _audit_line(audit: Document) -> str:
 def _step_table(steps: Sequence[Document]) -> Table:
     kinds = [kind.replace("_", " ") for kind in KINDS[1:]]
     table = Table("last run", "ok/s", "p50 ms", "p99 ms", "p99.9", *kinds, box=SIMPLE_HEAD,
-                  padding=(0, 1, 0, 0))  # fmt: skip
-    table.columns[0].no_wrap = True
+                  padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True  # On a narrow terminal names are folded.
     for step in steps:
         latency = step["latency_ms"]
         table.add_row(
