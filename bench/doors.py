@@ -1,6 +1,9 @@
 """Other doors and other weather: batches, a SKU that is gone, more callers than it can serve."""
 
+import asyncio
 import re
+from dataclasses import replace
+from typing import Final
 
 from bench import rivals
 from bench.audit import Told, audit, element_statuses
@@ -12,19 +15,26 @@ from bench.sale import Sale, ratios
 from bench.scenario import PLENTY, Options, Run, Scenario
 from bench.tally import Measure
 
+#: Beside single requests, to have a worker refuse: 12,288 reservations that come again as soon as
+#: they are answered, twice the 6,000 that it has on the way at most.
+_CROWD_CONNECTIONS: Final = 24
+_CROWD_BATCH: Final = 512
+_CROWD_SINGLES: Final = 64
+
 
 async def play_batch_door(scenario: Scenario, options: Options) -> Run:
     """Many reservations a request."""
     run = Run()
+    await rivals.client_ceiling(scenario, options, run)
     await rivals.play(scenario, options, run)
     options.say("starting the product")
     with Product(options.setup) as product:
         stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
         await fill(product.address, stock)
         told = Told()
-        for step, connections in enumerate(scenario.connections):
+        for connections in scenario.connections:
             options.say(f"{connections} connections, {scenario.batch} reservations a request")
-            measure = await _batches(scenario, options, product.address, (step, connections, told))
+            measure = await _batches(scenario, options, (product.address, connections), told)
             run.measures.append(measure)
             run.figures[f"rate_batch_{connections}_per_s"] = measure.rate_per_s
             run.figures[f"p99_batch_{connections}_ms"] = measure.latency_ms["p99"]
@@ -37,24 +47,20 @@ async def play_batch_door(scenario: Scenario, options: Options) -> Run:
 
 
 async def _batches(
-    scenario: Scenario, options: Options, address: Address, at: tuple[int, int, Told]
+    scenario: Scenario, options: Options, target: tuple[Address, int], told: Told
 ) -> Measure:
-    """One closed loop at the batch door."""
-    number, connections, told = at
-    orders = Orders(f"b{number:03d}", scenario.demand.baskets())
-    size = scenario.batch
-
-    def batch(number: int) -> bytes:
-        return orders.batch(range(number * size, number * size + size))
-
+    """One closed loop at the batch door. ``target``: where, over how many connections."""
+    address, connections = target
+    orders = Orders(f"b{connections:03d}", scenario.demand.baskets())
     step = Closed(
         name=f"batch door, {connections}",
         connections=connections,
         seconds=scenario.seconds(options),
         warmup_s=scenario.warmup_s,
-        batch=size,
+        batch=scenario.batch,
     )
-    measure, tally = await closed(address, step, batch, element_statuses)
+    requests = orders.batches(scenario.batch)
+    measure, tally = await closed(address, step, requests, element_statuses)
     told.note(orders, tally)
     return measure
 
@@ -62,6 +68,7 @@ async def _batches(
 async def play_sold_out(scenario: Scenario, options: Options) -> Run:
     """Accepted answers first, then the same SKU is emptied and everybody is refused."""
     run = Run()
+    await rivals.client_ceiling(scenario, options, run)
     options.say("starting the product")
     with Product(options.setup) as product:
         stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
@@ -89,8 +96,9 @@ async def _empty(address: Address, sku: str) -> int:
 
 
 async def play_overload(scenario: Scenario, options: Options) -> Run:
-    """The ceiling, then four times its connections: what is served, how fast is refused."""
+    """The ceiling, four times its connections, and a crowd that has to be refused."""
     run = Run()
+    await rivals.client_ceiling(scenario, options, run)
     options.say("starting the product")
     with Product(options.setup) as product:
         stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
@@ -98,7 +106,8 @@ async def play_overload(scenario: Scenario, options: Options) -> Run:
         sale = Sale(scenario, options, product, run)
         ceiling = [await sale.closed(connections) for connections in scenario.connections]
         best = max(ceiling, key=lambda measure: measure.rate_per_s)
-        flood = await sale.closed(4 * best.connections)
+        flood = await sale.closed(4 * best.connections, "flood")
+        await _crowd(sale, scenario, options, product.address)
         (_, metrics), *_ = await ask(product.address, [request("GET", "/metrics")])
         options.say("audit")
         run.audit = await audit(product.address, sale.told, stock)
@@ -107,16 +116,37 @@ async def play_overload(scenario: Scenario, options: Options) -> Run:
     run.figures["goodput_per_s"] = flood.rate_per_s
     run.figures["goodput_share"] = flood.rate_per_s / best.rate_per_s
     run.figures["shed_per_s"] = flood.counts["shed"] / flood.seconds
-    run.figures["refusal_seen_p99_ms"] = flood.refusal_p99_ms
     refusal_s = quantile(metrics.decode(), "tidegate_refusal_seconds", 0.99)
-    run.figures["refusal_p99_ms"] = refusal_s * 1000
+    if refusal_s is None:
+        run.notes.append("the worker that was asked had refused nothing: no figure of refusals")
+    else:
+        run.figures["refusal_p99_ms"] = refusal_s * 1000
     return run
 
 
-def quantile(metrics: str, name: str, share: float) -> float:
+async def _crowd(sale: Sale, scenario: Scenario, options: Options, address: Address) -> None:
+    """Single requests beside more batches than a worker has room for: both must be refused."""
+    crowd = replace(scenario, batch=_CROWD_BATCH)
+    singles, batches = await asyncio.gather(
+        sale.closed(_CROWD_SINGLES, "beside a crowd"),
+        _batches(crowd, options, (address, _CROWD_CONNECTIONS), sale.told),
+    )
+    sale.run.measures.append(batches)
+    figures = sale.run.figures
+    figures["errors"] += batches.failures
+    for name, kind in (("goodput", "ok"), ("refused", "shed")):
+        figures[f"crowd_{name}_per_s"] = singles.counts[kind] / singles.seconds + (
+            batches.counts[kind] / batches.seconds
+        )
+    figures["crowd_refused_singles_per_s"] = singles.counts["shed"] / singles.seconds
+    if singles.counts["shed"]:
+        figures["crowd_refusal_seen_p99_ms"] = singles.refusal_p99_ms
+
+
+def quantile(metrics: str, name: str, share: float) -> float | None:
     """The upper edge of the bucket of a Prometheus histogram that a share of counts lies below.
 
-    0 where it has counted nothing; infinite in the last bucket.
+    None where it has counted nothing; infinite in the last bucket.
     """
     pattern = rf'^{name}_bucket\{{(?:[^}}]*,)?le="([^"]+)"[^}}]*\}} (\S+)$'
     buckets: dict[float, float] = {}
@@ -124,7 +154,7 @@ def quantile(metrics: str, name: str, share: float) -> float:
         buckets[float(edge)] = buckets.get(float(edge), 0.0) + float(count)
     total = buckets.get(float("inf"), 0.0)
     if not total:
-        return 0.0
+        return None
     return min(edge for edge, count in buckets.items() if count >= share * total)
 
 

@@ -40,13 +40,13 @@ class Sale:
         self._scenario = scenario
         self._options = options
         self._product = product
-        self._run = run
+        self.run = run
         self._baskets = scenario.demand.baskets()
         self.told = Told()
 
     def orders(self) -> Orders:
         """Orders whose keys no other step uses."""
-        return Orders(f"r{len(self._run.measures):03d}", self._baskets)
+        return Orders(f"r{len(self.run.measures):03d}", self._baskets)
 
     async def closed(self, connections: int, what: str = "") -> Measure:
         """One closed loop; ``what`` tells it from others of as many connections."""
@@ -66,7 +66,7 @@ class Sale:
 
     async def open(self) -> Measure:
         """The open loop at a share of the best rate so far, counted in requests of any kind."""
-        scenario, run = self._scenario, self._run
+        scenario, run = self._scenario, self.run
         rates = [run.figures[f"rate_{n}_per_s"] for n in scenario.connections
                  if n <= _CEILING_CONNECTIONS_MAX]  # fmt: skip
         offered = scenario.open_share * max(rates) / (1 + scenario.confirm_share)
@@ -89,8 +89,8 @@ class Sale:
         return measure
 
     def _keep(self, measure: Measure, name: str) -> None:
-        self._run.measures.append(measure)
-        figures = self._run.figures
+        self.run.measures.append(measure)
+        figures = self.run.figures
         figures[f"rate_{name}_per_s"] = measure.rate_per_s
         for percentile in ("p50", "p99", "p999"):
             figures[f"{percentile}_{name}_ms"] = measure.latency_ms[percentile]
