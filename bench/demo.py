@@ -128,12 +128,12 @@ async def _sell(address: Address, sale: Sale, told: Told, options: Options, run:
     options.say(f"the drop: {len(sale.times):,} buyers, {sum(sale.drop.values()):,} units")
     orders = Orders("drop", sale.baskets)
     step = Open(name="open loop", connections=256, times=sale.times, warmup_s=0.0, seed=_SEED)
-    measure, tally = await open_loop(address, step, orders)
-    told.note(orders, tally)
-    run.measures.append(measure)
+    opened = await open_loop(address, step, orders)
+    told.note(orders, opened.tally)
+    run.measures.append(opened.measure)
     run.figures["buyers"] = len(sale.times)
     run.figures["drop_units"] = sum(sale.drop.values())
-    run.figures["sold_out_answers"] = measure.counts["sold_out"]
+    run.figures["sold_out_answers"] = opened.measure.counts["sold_out"]
 
 
 async def _ceiling(address: Address, told: Told, options: Options, run: Run) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -124,7 +124,16 @@ class _ClosedRun:
         connection.send(self._requests(number))
 
 
-async def open_loop(address: Address, step: Open, orders: Orders) -> tuple[Measure, Tally]:
+class Opened(NamedTuple):
+    """What an open loop came to: reservations, and the payments for them, by the same numbers."""
+
+    measure: Measure
+    tally: Tally
+    payments: Measure
+    paid: Tally
+
+
+async def open_loop(address: Address, step: Open, orders: Orders) -> Opened:
     """Run a plan. Latency counts from the planned time; void if the generator fell behind."""
     run = _OpenRun(step, orders)
     pool = Pool(*address, run.ready, run.answered)
@@ -135,13 +144,18 @@ async def open_loop(address: Address, step: Open, orders: Orders) -> tuple[Measu
         if run.in_flight:
             await _drain(run.drained)
         await pool.close()
+    run.give_up()
     last = float(step.times[-1]) if len(step.times) else 0.0
-    result = measure(run.tally, step.name, step.connections, (began + step.warmup_s, began + last))
+    window = (began + step.warmup_s, began + last + _TICK_S)
+    result = measure(run.tally, step.name, step.connections, window, planned=True)
+    name = f"{step.name}, payments"
+    payments = measure(run.paid, name, step.connections, window, planned=True)
     lag_p99_ms = float(np.percentile(run.lags, 99)) * 1000 if run.lags else 0.0
     void = f"generator lag p99 {lag_p99_ms:.1f} ms > {LAG_MS_MAX:g} ms"
-    return replace(
+    result = replace(
         result, lag_p99_ms=round(lag_p99_ms, 3), void=void if lag_p99_ms > LAG_MS_MAX else None
-    ), run.tally
+    )
+    return Opened(result, run.tally, payments, run.paid)
 
 
 class _OpenRun:
@@ -154,10 +168,11 @@ class _OpenRun:
         self._planned: list[float] = []
         self._at = 0
         self._ids: dict[int, bytes] = {}
-        self._pays = {n - self._count for n in self._numbers if n >= self._count}
+        self._unanswered = {n - self._count for n in self._numbers if n >= self._count}
+        self._late: set[int] = set()  # They would pay by now, but have no answer yet.
         self._idle: deque[Connection] = deque()
         self._waiting: deque[tuple[float, int]] = deque()
-        self.tally = Tally()
+        self.tally, self.paid = Tally(), Tally()
         self.lags = array("d")
         self.in_flight = 0
         self.all_sent, self.drained = asyncio.Event(), asyncio.Event()
@@ -180,17 +195,33 @@ class _OpenRun:
     def answered(self, connection: Connection, status: int, body: bytes) -> None:
         """Note an answer and go on."""
         now = perf_counter()
-        tally, number = self.tally, connection.number
+        number = connection.number
         self.in_flight -= 1
-        if number < self._count:
-            tally.add(number, status, now, now - connection.sent_at)
-            if status in (200, 201) and number in self._pays:
+        self._note(number, status, now, now - connection.sent_at)
+        if number in self._unanswered:
+            self._unanswered.discard(number)
+            if status in (200, 201):
                 at = body.index(b'"id":"') + 6
                 self._ids[number] = body[at : body.index(b'"', at)]
+                if number in self._late:  # Nobody pays before the answer has come.
+                    self._dispatch(now, number + self._count)
         if status != LOST:
             self.ready(connection)
         if not self.in_flight and not self._waiting:
             self.drained.set()
+
+    def give_up(self) -> None:
+        """What was planned and never sent is noted like what was never answered."""
+        now = perf_counter()
+        for planned, number in self._waiting:
+            if number < self._count or number - self._count in self._ids:
+                self._note(number, LOST, now, now - planned)
+
+    def _note(self, number: int, status: int, now: float, spent: float) -> None:
+        if number < self._count:
+            self.tally.add(number, status, now, spent)
+        else:
+            self.paid.add(number - self._count, status, now, spent)
 
     def _tick(self) -> None:
         """Send what is due."""
@@ -220,7 +251,10 @@ class _OpenRun:
         if number < self._count:
             data = self._orders.request(number)
         else:
-            reservation = self._ids.pop(number - self._count, None)
+            buyer = number - self._count
+            if buyer in self._unanswered:
+                self._late.add(buyer)
+            reservation = self._ids.pop(buyer, None)
             if reservation is None:
                 return False
             data = confirm(reservation)

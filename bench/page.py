@@ -129,6 +129,7 @@ def _audit(report: Document) -> str:
         f"<b>{'Clean' if audit['clean'] else 'FAILED: no speed is shown'}</b><br>"
         f"{audit['oversold_units']} units oversold<br>"
         f"{audit['acknowledged_missing']} of {audit['acknowledged']:,} acknowledged reservations "
+        f"missing<br>{audit['payments_missing']} of {audit['acknowledged_payments']:,} payments "
         f"missing<br>{audit['unaccounted_units']} promised units that no client was told about"
         f"<ul>{findings}</ul></div>{reasons}"
     )

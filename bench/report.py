@@ -107,7 +107,7 @@ def number(value: float) -> str:
 def _merged(audits: Sequence[Audit]) -> Document:
     """The audits of all runs as one."""
     names = ("acknowledged", "unknown", "oversold_units", "acknowledged_missing",
-             "unaccounted_units")  # fmt: skip
+             "acknowledged_payments", "payments_missing", "unaccounted_units")  # fmt: skip
     result: Document = {name: sum(getattr(audit, name) for audit in audits) for name in names}
     result["store_audit_clean"] = all(audit.store_audit_clean for audit in audits)
     result["clean"] = all(audit.clean for audit in audits)
@@ -140,6 +140,7 @@ def _audit_line(audit: Document) -> str:
     return (
         f"[{colour}]audit {words}[/{colour}]: {audit['oversold_units']} units oversold, "
         f"{audit['acknowledged_missing']} of {audit['acknowledged']:,} acknowledged reservations "
+        f"missing, {audit['payments_missing']} of {audit['acknowledged_payments']:,} payments "
         f"missing, {audit['unaccounted_units']} units unaccounted for, "
         f"{audit['unknown']} answers unknown"
     )

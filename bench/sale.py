@@ -64,7 +64,7 @@ class Sale:
         self._keep(measure, what.replace(" ", "_") or str(connections))
         return measure
 
-    async def open(self) -> Measure:
+    async def open(self) -> None:
         """The open loop at a share of the best rate so far, counted in requests of any kind."""
         scenario, run = self._scenario, self.run
         rates = [run.figures[f"rate_{n}_per_s"] for n in scenario.connections
@@ -81,12 +81,13 @@ class Sale:
             seed=self._options.seed,
         )
         orders = self.orders()
-        measure, tally = await open_loop(self._product.address, step, orders)
-        self.told.note(orders, tally)
+        opened = await open_loop(self._product.address, step, orders)
+        self.told.note(orders, opened.tally, opened.paid)
         run.figures["offered_per_s"] = offered
-        run.figures["generator_lag_p99_ms"] = measure.lag_p99_ms
-        self._keep(measure, "open")
-        return measure
+        run.figures["generator_lag_p99_ms"] = opened.measure.lag_p99_ms
+        self._keep(opened.measure, "open")
+        if scenario.confirm_share:
+            self._keep_payments(opened.payments)
 
     def _keep(self, measure: Measure, name: str) -> None:
         self.run.measures.append(measure)
@@ -95,6 +96,17 @@ class Sale:
         for percentile in ("p50", "p99", "p999"):
             figures[f"{percentile}_{name}_ms"] = measure.latency_ms[percentile]
         figures["errors"] = figures.get("errors", 0) + measure.failures
+
+    def _keep_payments(self, payments: Measure) -> None:
+        """Whoever holds something may pay: a refusal that is final is an error here."""
+        self.run.measures.append(payments)
+        figures = self.run.figures
+        figures["payments_per_s"] = payments.rate_per_s
+        for percentile in ("p50", "p99"):
+            figures[f"{percentile}_payments_ms"] = payments.latency_ms[percentile]
+        figures["payments_unknown"] = payments.counts["unknown"]
+        figures["payments_errors"] = payments.counts["errors"] + payments.counts["sold_out"]
+        figures["errors"] += payments.failures + payments.counts["sold_out"]
 
 
 def ratios(run: Run) -> None:

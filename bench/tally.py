@@ -122,12 +122,24 @@ class Measure:
         return self.counts["unknown"] + self.counts["errors"]
 
 
-def measure(tally: Tally, name: str, connections: int, window: tuple[float, float]) -> Measure:
-    """Fold the answers that came within ``window`` (perf_counter seconds)."""
+def measure(
+    tally: Tally,
+    name: str,
+    connections: int,
+    window: tuple[float, float],
+    *,
+    planned: bool = False,
+) -> Measure:
+    """Fold the answers that came within ``window`` (perf_counter seconds).
+
+    ``planned``: those that were planned within it instead. So an open loop forgets none that
+    came late, or not at all.
+    """
     ended = np.frombuffer(tally.ended, dtype=np.float64)
-    inside = (ended >= window[0]) & (ended < window[1])
-    weights = _weights(tally)
     spent = np.frombuffer(tally.spent, dtype=np.float64)
+    at = ended - spent if planned else ended
+    inside = (at >= window[0]) & (at < window[1])
+    weights = _weights(tally)
     decided = (weights["ok"] + weights["sold_out"]) > 0
     histogram, refusals = Histogram(), Histogram()
     histogram.fold(spent[inside & decided])

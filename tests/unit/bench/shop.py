@@ -1,7 +1,7 @@
 """A shop of two dicts behind the reservation contract, for tests of the bench; it can lie.
 
-``FORGETS``: acknowledges every hundredth reservation without keeping it. ``OVERSELLS``: never
-says that a SKU is gone.
+``FORGETS``: acknowledges every hundredth reservation without keeping it, ``FORGETS_PAYMENTS``
+every hundredth payment. ``OVERSELLS``: never says that a SKU is gone.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ class Lie(Enum):
 
     NONE = "none"
     FORGETS = "forgets"
+    FORGETS_PAYMENTS = "forgets-payments"
     OVERSELLS = "oversells"
 
 
@@ -29,6 +30,7 @@ class Shop:
         self._on_hand: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
         self._held: dict[str, Any] = {}
+        self._paid: set[str] = set()
         self._count = 0
 
     def answer(self, method: str, path: str, key: str, body: Any) -> tuple[int, Any]:
@@ -39,7 +41,7 @@ class Shop:
             answers = [self._reserve(row["id"], row) for row in body["reservations"]]
             return 200, {"results": [{"status": status, "body": b} for status, b in answers]}
         if path.endswith("/confirm"):
-            return 200, {"id": path.split("/")[3], "status": "confirmed"}
+            return self._confirm(path.split("/")[3])
         if path == "/v1/stock/adjustments":
             return 200, {"results": [self._adjust(row) for row in body["adjustments"]]}
         if path.startswith("/v1/stock/"):
@@ -51,17 +53,25 @@ class Shop:
     def _reserve(self, key: str, body: Any) -> tuple[int, Any]:
         lines = {line["sku"]: line["quantity"] for line in body["lines"]}
         if key in self._held:
-            return (200, {"id": f"000.{key}"}) if self._held[key] == lines else (422, {})
+            status = "confirmed" if key in self._paid else "held"
+            answer = {"id": f"000.{key}", "status": status}
+            return (200, answer) if self._held[key] == lines else (422, {})
         short = [sku for sku, units in lines.items() if self._free(sku) < units]
         if short and self._lie is not Lie.OVERSELLS:
             return 409, {"type": "/problems/sold-out"}
         self._count += 1
         if self._lie is Lie.FORGETS and self._count % 100 == 0:
-            return 201, {"id": f"000.{key}"}
+            return 201, {"id": f"000.{key}", "status": "held"}
         for sku, units in lines.items():
             self._reserved[sku] = self._reserved.get(sku, 0) + units
         self._held[key] = lines
-        return 201, {"id": f"000.{key}"}
+        return 201, {"id": f"000.{key}", "status": "held"}
+
+    def _confirm(self, name: str) -> tuple[int, Any]:
+        self._count += 1
+        if self._lie is not Lie.FORGETS_PAYMENTS or self._count % 100:
+            self._paid.add(name.removeprefix("000."))
+        return 200, {"id": name, "status": "confirmed"}
 
     def _free(self, sku: str) -> int:
         return self._on_hand.get(sku, 0) - self._reserved.get(sku, 0)

@@ -77,7 +77,7 @@ def test_batches_are_taken_apart_by_their_elements() -> None:
     assert told.acknowledged == 1
     assert told.acknowledged_units == {"a": 2}
     assert told.unknown == 2
-    assert [(list(held)) for _, held in told.repeats()] == [[0]]
+    assert [list(held.numbers) for held in told.repeats()] == [[0]]
 
 
 def test_positions_are_summed_over_nodes_but_oversold_at_each() -> None:
@@ -103,8 +103,16 @@ async def _sell(address: Address, units: int) -> Audit:
     await fill(address, stock)
     told = Told()
     orders = Orders("sell", [(("a", 1),)])
-    plan = Open(name="plan", connections=8, times=constant(2_000, 0.2), warmup_s=0.0)
-    told.note(orders, (await open_loop(address, plan, orders))[1])
+    plan = Open(
+        name="plan",
+        connections=8,
+        times=constant(2_000, 0.2),
+        confirm_share=0.5,
+        confirm_after_s=0.01,
+        warmup_s=0.0,
+    )
+    opened = await open_loop(address, plan, orders)
+    told.note(orders, opened.tally, opened.paid)
     return await audit(address, told, stock)
 
 
@@ -113,17 +121,28 @@ def test_an_honest_shop_passes_sold_out_or_not() -> None:
         result = _in_shop(Lie.NONE, partial(_sell, units=units))
         assert result.clean, result.findings
         assert result.acknowledged == min(units, 400)
+        assert 0 < result.acknowledged_payments < result.acknowledged
 
 
 @pytest.mark.parametrize(
     ("lie", "units", "figure"),
-    [(Lie.FORGETS, 1_000, "acknowledged_missing"), (Lie.OVERSELLS, 100, "oversold_units")],
+    [
+        (Lie.FORGETS, 1_000, "acknowledged_missing"),
+        (Lie.FORGETS_PAYMENTS, 1_000, "payments_missing"),
+        (Lie.OVERSELLS, 100, "oversold_units"),
+    ],
 )
 def test_a_lying_shop_is_found_out(lie: Lie, units: int, figure: str) -> None:
     result = _in_shop(lie, partial(_sell, units=units))
     assert not result.clean
     assert getattr(result, figure) > 0
     assert result.findings
+
+
+def test_an_audit_that_cannot_be_made_is_not_clean() -> None:
+    result = asyncio.run(audit(("127.0.0.1", 1), _told(201), {"a": 1}))
+    assert not result.clean
+    assert "could not be made" in result.findings[0]
 
 
 def test_a_closed_loop_accounts_for_every_request_it_sent() -> None:

@@ -72,8 +72,8 @@ def test_a_run_whose_generator_falls_behind_is_void() -> None:
             address: Address = server.sockets[0].getsockname()
             plan = Open(name="late", connections=2, times=constant(1_000, 1.0), warmup_s=0.0)
             asyncio.get_running_loop().call_later(0.5, _block, 0.3)
-            measure, _ = await open_loop(address, plan, Orders("late", [(("a", 1),)]))
-            return measure.void
+            opened = await open_loop(address, plan, Orders("late", [(("a", 1),)]))
+            return opened.measure.void
 
     assert "generator lag" in (asyncio.run(run()) or "")
 
