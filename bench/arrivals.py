@@ -7,12 +7,14 @@ inverting the rate's integral (Çinlar 1975, time change of a unit-rate process)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Times: TypeAlias = NDArray[np.float64]
+
+KINDS: Final = ("constant", "poisson", "spike", "ramp", "replay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,35 @@ class Spike:
     peak_per_s: float
     begins_s: float
     lasts_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an open loop offers. However they come, ``rate_per_s`` is their mean."""
+
+    kind: str  # One of KINDS.
+    rate_per_s: float
+    seconds: float
+    seed: int
+    order_times_s: Times | None = None  # Of real orders: what a replay repeats.
+
+    def times(self) -> Times:
+        """When each buyer comes."""
+        rate, seconds, seed = self.rate_per_s, self.seconds, self.seed
+        match self.kind:
+            case "constant":
+                return constant(rate, seconds)
+            case "spike":  # A fifth of the time twice the mean.
+                shape = Spike(base_per_s=0.75 * rate, peak_per_s=2 * rate, begins_s=0.4 * seconds,
+                              lasts_s=0.2 * seconds)  # fmt: skip
+                return spike(shape, seconds, seed)
+            case "ramp":
+                return ramp(0, 2 * rate, seconds, seed)
+            case "replay":
+                assert self.order_times_s is not None
+                return replay(repeated(self.order_times_s, round(rate * seconds)), seconds)
+            case _:
+                return poisson(rate, seconds, seed)
 
 
 def constant(rate_per_s: float, seconds: float) -> Times:
@@ -69,6 +100,13 @@ def replay(order_times_s: Times, seconds: float) -> Times:
         return np.zeros(len(times))
     compressed: Times = (times - times[0]) * (seconds * (1 - 1e-9) / span)
     return compressed
+
+
+def repeated(order_times_s: Times, count: int) -> Times:
+    """The first ``count`` order times; when they are used up they begin anew, a second later."""
+    rounds, at = np.divmod(np.arange(count), len(order_times_s))
+    times: Times = order_times_s[at] + rounds * (order_times_s[-1] - order_times_s[0] + 1)
+    return times
 
 
 def _rate(at: Times, times_s: Sequence[float], rates_per_s: Sequence[float]) -> Times:

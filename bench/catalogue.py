@@ -5,7 +5,7 @@ from typing import Final
 from bench import core, crowd, doors, sale, through_actors
 from bench.doors import ONE_SKU
 from bench.orders import Demand
-from bench.real_orders import RealDemand
+from bench.real_orders import REAL
 from bench.scenario import Scenario, Target
 
 #: What ``python -m bench`` runs when told nothing.
@@ -64,11 +64,12 @@ BASKETS: Final = Scenario(
     name="baskets",
     question="How many real baskets, of nine lines over many shards on average, a second?",
     play=sale.play,
-    demand=RealDemand(sku_count=10_000, baskets_max=20_000),
+    demand=REAL,
     connections=(64, 256),
     baselines=("fastapi_lua",),
     headline="open loop",
     open_share=0.6,
+    arrivals="replay",
     targets=(Target(figure="errors", words="answers that are errors or unknown", at_most=0),),
 )
 

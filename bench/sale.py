@@ -1,11 +1,12 @@
 """Sales over HTTP: one request a reservation, closed loops for the ceiling, then an open one."""
 
 from bench import rivals
-from bench.arrivals import poisson
+from bench.arrivals import Plan, Times
 from bench.audit import Told, audit
 from bench.load import Closed, Open, closed, open_loop
 from bench.orders import Orders
 from bench.product import Product, fill
+from bench.real_orders import REAL
 from bench.scenario import PLENTY, Options, Run, Scenario
 from bench.tally import Measure
 
@@ -16,6 +17,8 @@ _CEILING_CONNECTIONS_MAX = 256
 async def play(scenario: Scenario, options: Options) -> Run:
     """Baselines, then the product: closed loops, one connection, the open loop, the audit."""
     run = Run()
+    replayed = scenario.open_share and scenario.arrivals_of(options) == "replay"
+    order_times_s = REAL.times() if replayed else None  # First: the data may not be there.
     await rivals.client_ceiling(scenario, options, run)
     await rivals.play(scenario, options, run)
     options.say("starting the product")
@@ -26,7 +29,7 @@ async def play(scenario: Scenario, options: Options) -> Run:
         for connections in (*scenario.connections, 1):
             await sale.closed(connections)
         if scenario.open_share:
-            await sale.open()
+            await sale.open(order_times_s)
         options.say("audit")
         run.audit = await audit(product.address, sale.told, stock)
     ratios(run)
@@ -64,18 +67,27 @@ class Sale:
         self._keep(measure, what.replace(" ", "_") or str(connections))
         return measure
 
-    async def open(self) -> None:
-        """The open loop at a share of the best rate so far, counted in requests of any kind."""
+    async def open(self, order_times_s: Times | None) -> None:
+        """The open loop at a share of the best rate so far, counted in requests of any kind.
+
+        ``order_times_s``: of real orders, for a replay.
+        """
         scenario, run = self._scenario, self.run
         rates = [run.figures[f"rate_{n}_per_s"] for n in scenario.connections
                  if n <= _CEILING_CONNECTIONS_MAX]  # fmt: skip
         offered = scenario.open_share * max(rates) / (1 + scenario.confirm_share)
         self._options.say(f"open loop, {offered:,.0f} buyers/s")
-        seconds = scenario.warmup_s + 2 * scenario.seconds(self._options)
+        plan = Plan(
+            kind=scenario.arrivals_of(self._options),
+            rate_per_s=offered,
+            seconds=scenario.warmup_s + 2 * scenario.seconds(self._options),
+            seed=self._options.seed,
+            order_times_s=order_times_s,
+        )
         step = Open(
             name="open loop",
             connections=_CEILING_CONNECTIONS_MAX,
-            times=poisson(offered, seconds, self._options.seed),
+            times=plan.times(),
             confirm_share=scenario.confirm_share,
             warmup_s=scenario.warmup_s,
             seed=self._options.seed,

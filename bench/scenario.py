@@ -38,6 +38,8 @@ class Options:
     setup: Setup = field(default_factory=Setup)
     seconds: float | None = None  # Of each step; None: as the scenario says.
     seed: int = 1
+    runs: int = 1
+    arrivals: str | None = None  # None: as the scenario says.
     baselines: bool = True
     count: int = 1_000_000  # Open reservations of ``memory`` and ``recovery``.
     say: Callable[[str], None] = lambda _: None  # Progress, a line a step.
@@ -82,6 +84,7 @@ class Scenario:
     warmup_s: float = 0.5
     steady_s: float = 4.0
     open_share: float = 0.0  # Open loop at this share of the ceiling; 0: none.
+    arrivals: str = "poisson"  # Of the open loop, one of ``arrivals.KINDS``.
     confirm_share: float = 0.0  # Of the open loop's buyers who pay at once.
     batch: int = 1  # Reservations a request at the batch door.
     targets: tuple[Target, ...] = ()
@@ -89,6 +92,10 @@ class Scenario:
     def seconds(self, options: Options) -> float:
         """Length of one step."""
         return self.steady_s if options.seconds is None else options.seconds
+
+    def arrivals_of(self, options: Options) -> str:
+        """How buyers of the open loop come."""
+        return options.arrivals or self.arrivals
 
 
 Player: TypeAlias = Callable[[Scenario, Options], Awaitable[Run]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench import arrivals
-from bench.arrivals import Spike, Times
+from bench.arrivals import KINDS, Plan, Spike, Times
 
 
 def _count(times: Times, begin: float, end: float) -> int:
@@ -59,3 +59,18 @@ def test_a_replay_keeps_the_shape_of_real_times_in_less_time() -> None:
 def test_a_replay_of_nothing_or_of_one_moment_is_no_error() -> None:
     assert len(arrivals.replay(np.array([]), 10)) == 0
     assert arrivals.replay(np.array([5.0, 5.0]), 10).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_plan_has_the_mean_rate_it_was_given(kind: str) -> None:
+    real = np.array([0.0, 60.0, 3_600.0])
+    plan = Plan(kind=kind, rate_per_s=2_000, seconds=5, seed=1, order_times_s=real).times()
+    assert len(plan) == pytest.approx(10_000, rel=0.05)
+    assert (np.diff(plan) >= 0).all()
+    assert 0 <= plan[0] <= plan[-1] < 5
+
+
+def test_real_times_begin_anew_when_they_are_used_up() -> None:
+    real = np.array([10.0, 12.0, 20.0])
+    assert arrivals.repeated(real, 5).tolist() == [10, 12, 20, 21, 23]
+    assert arrivals.repeated(real, 2).tolist() == [10, 12]
