@@ -124,18 +124,20 @@ async def opened(durability: str, skus: int) -> AsyncIterator[Core]:
 async def play_core(scenario: Scenario, options: Options) -> Run:
     """Each batch size, on a hot SKU and on a thousand; the raw script call beside them."""
     run = Run()
-    await rivals.play(scenario, options, run)
     audits = []
-    for name, skus in _SKUS.items():
-        for size in _BATCHES:
-            options.say(f"core, {name}, batches of {size}")
-            async with opened(options.setup.durability, skus) as core:
-                rate = await _measure(core, size, skus, scenario.seconds(options))
-                audits.append(await _audit(core, skus))
-            run.figures[f"core_{name}_{size}_per_s"] = rate
-            if raw := run.figures.get("raw_lua_per_s"):
-                run.figures[f"times_raw_lua_core_{name}_{size}"] = rate / raw
-    run.audit = _together(audits)
+    async with rivals.around(scenario, options, run):
+        for name, skus in _SKUS.items():
+            for size in _BATCHES:
+                options.say(f"core, {name}, batches of {size}")
+                async with opened(options.setup.durability, skus) as core:
+                    rate = await _measure(core, size, skus, scenario.seconds(options))
+                    audits.append(await _audit(core, skus))
+                run.figures[f"core_{name}_{size}_per_s"] = rate
+        run.audit = _together(audits)
+    if raw := run.figures.get("raw_lua_per_s"):
+        for name in [name for name in run.figures if name.startswith("core_")]:
+            share = run.figures[name] / raw
+            run.figures[f"times_raw_lua_{name.removesuffix('_per_s')}"] = share
     return run
 
 

@@ -93,19 +93,19 @@ async def _play(scenario: Scenario, options: Options) -> Run:
     year = journey(None)
     stock = year.stock()
     await rivals.client_ceiling(replace(scenario, demand=_CEILING), options, run)
-    await rivals.play(replace(scenario, demand=_CEILING), options, run)
-    options.say("starting Tidegate")
-    with Product(options.setup) as product:
-        run.figures["ready_s"] = product.ready_s
-        await _load(product.address, year, options, run)
-        told = Told()
-        sale = plan(year, stock)
-        skus = {sku for basket in sale.baskets for sku, _ in basket}
-        await _sell(product.address, sale, told, options, run)
-        await _ceiling(product.address, told, options, run)
-        options.say("audit")
-        there = _units_of(stock, skus) | dict.fromkeys(_CEILING.skus(), PLENTY)
-        run.audit = await audit(product.address, told, there)
+    async with rivals.around(replace(scenario, demand=_CEILING), options, run):
+        options.say("starting Tidegate")
+        with Product(options.setup) as product:
+            run.figures["ready_s"] = product.ready_s
+            await _load(product.address, year, options, run)
+            told = Told()
+            sale = plan(year, stock)
+            skus = {sku for basket in sale.baskets for sku, _ in basket}
+            await _sell(product.address, sale, told, options, run)
+            await _ceiling(product.address, told, options, run)
+            options.say("audit")
+            there = _units_of(stock, skus) | dict.fromkeys(_CEILING.skus(), PLENTY)
+            run.audit = await audit(product.address, told, there)
     ratios(run)
     return run
 

@@ -26,20 +26,20 @@ async def play_batch_door(scenario: Scenario, options: Options) -> Run:
     """Many reservations a request."""
     run = Run()
     await rivals.client_ceiling(scenario, options, run)
-    await rivals.play(scenario, options, run)
-    options.say("starting the product")
-    with Product(options.setup) as product:
-        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
-        await fill(product.address, stock)
-        told = Told()
-        for connections in scenario.connections:
-            options.say(f"{connections} connections, {scenario.batch} reservations a request")
-            measure = await _batches(scenario, options, (product.address, connections), told)
-            run.measures.append(measure)
-            run.figures[f"rate_batch_{connections}_per_s"] = measure.rate_per_s
-            run.figures[f"p99_batch_{connections}_ms"] = measure.latency_ms["p99"]
-        options.say("audit")
-        run.audit = await audit(product.address, told, stock)
+    async with rivals.around(scenario, options, run):
+        options.say("starting the product")
+        with Product(options.setup) as product:
+            stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+            await fill(product.address, stock)
+            told = Told()
+            for connections in scenario.connections:
+                options.say(f"{connections} connections, {scenario.batch} reservations a request")
+                measure = await _batches(scenario, options, (product.address, connections), told)
+                run.measures.append(measure)
+                run.figures[f"rate_batch_{connections}_per_s"] = measure.rate_per_s
+                run.figures[f"p99_batch_{connections}_ms"] = measure.latency_ms["p99"]
+            options.say("audit")
+            run.audit = await audit(product.address, told, stock)
     best = max(run.figures[f"rate_batch_{n}_per_s"] for n in scenario.connections)
     run.figures["rate_batch_per_s"] = best
     ratios(run)
@@ -146,16 +146,18 @@ async def _crowd(sale: Sale, scenario: Scenario, options: Options, address: Addr
 def quantile(metrics: str, name: str, share: float) -> float | None:
     """The upper edge of the bucket of a Prometheus histogram that a share of counts lies below.
 
-    None where it has counted nothing; infinite in the last bucket.
+    None where it has counted nothing. Beyond the last edge nothing is known but that it is more:
+    then it is the last edge.
     """
     pattern = rf'^{name}_bucket\{{(?:[^}}]*,)?le="([^"]+)"[^}}]*\}} (\S+)$'
     buckets: dict[float, float] = {}
     for edge, count in re.findall(pattern, metrics, re.MULTILINE):
         buckets[float(edge)] = buckets.get(float(edge), 0.0) + float(count)
-    total = buckets.get(float("inf"), 0.0)
+    total = buckets.pop(float("inf"), 0.0)
     if not total:
         return None
-    return min(edge for edge, count in buckets.items() if count >= share * total)
+    enough = (edge for edge, count in buckets.items() if count >= share * total)
+    return min(enough, default=max(buckets))
 
 
 #: One SKU that everybody wants.

@@ -20,18 +20,18 @@ async def play(scenario: Scenario, options: Options) -> Run:
     replayed = scenario.open_share and scenario.arrivals_of(options) == "replay"
     order_times_s = REAL.times() if replayed else None  # First: the data may not be there.
     await rivals.client_ceiling(scenario, options, run)
-    await rivals.play(scenario, options, run)
-    options.say("starting the product")
-    with Product(options.setup) as product:
-        stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
-        await fill(product.address, stock)
-        sale = Sale(scenario, options, product, run)
-        for connections in (*scenario.connections, 1):
-            await sale.closed(connections)
-        if scenario.open_share:
-            await sale.open(order_times_s)
-        options.say("audit")
-        run.audit = await audit(product.address, sale.told, stock)
+    async with rivals.around(scenario, options, run):
+        options.say("starting the product")
+        with Product(options.setup) as product:
+            stock = dict.fromkeys(scenario.demand.skus(), PLENTY)
+            await fill(product.address, stock)
+            sale = Sale(scenario, options, product, run)
+            for connections in (*scenario.connections, 1):
+                await sale.closed(connections)
+            if scenario.open_share:
+                await sale.open(order_times_s)
+            options.say("audit")
+            run.audit = await audit(product.address, sale.told, stock)
     ratios(run)
     return run
 

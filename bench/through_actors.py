@@ -41,11 +41,11 @@ _STATUS: Final = {
 async def play(scenario: Scenario, options: Options) -> Run:
     """Closed loops of callers, over each way to the hosts."""
     run = Run()
-    await rivals.play(scenario, options, run)
-    for way in WAYS:
-        await _play_way(way, scenario, options, run)
-        if run.audit is None or not run.audit.clean:
-            break
+    async with rivals.around(scenario, options, run):
+        for way in WAYS:
+            await _play_way(way, scenario, options, run)
+            if run.audit is None or not run.audit.clean:
+                break
     return run
 
 
