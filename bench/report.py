@@ -34,7 +34,7 @@ def document(scenario: Scenario, options: Options, runs: Sequence[Run]) -> Docum
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "runs": len(runs),
         "seconds": scenario.seconds(options),
-        "environment": describe(options),
+        "environment": describe(scenario, options),
         "audit": _merged(audits) if audits else None,
         "void": [reason for run in runs for reason in run.void],
         "notes": sorted({note for run in runs for note in run.notes}),
