@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import uvloop
 from rich.console import Console
@@ -19,12 +19,13 @@ from rich.status import Status
 
 from bench import tree
 from bench.catalogue import FLASH_SALE, SCENARIOS
+from bench.compare import MEMBERS, compare, show_changes
 from bench.demo import play_demo
-from bench.figures import FailIf, UsageError, compare
+from bench.figures import FailIf, UsageError
 from bench.page import page
 from bench.processes import CannotStart
 from bench.product import Setup
-from bench.report import Document, document, figures_of, show, show_changes, write_json
+from bench.report import Document, document, figures_of, show, write_json
 from bench.scenario import Options, Run, Scenario
 
 _LEVELS: Final = ("memory", "everysec", "fsync")
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         if options.scenario == "compare":
-            return _compare(options.files)
+            return _compare(options)
         if options.scenario == "demo":
             return play_demo(_errors, options.out)
         if options.files:
@@ -113,13 +114,18 @@ async def _play(scenario: Scenario, options: Options) -> Run:
 
 def _write(report: Document, options: argparse.Namespace) -> None:
     """The files that were asked for."""
-    if options.json == Path("-"):
-        sys.stdout.write(json.dumps(report) + "\n")
-    elif options.json:
-        write_json(report, options.json)
+    _write_document(report, options.json)
     if options.html:
         options.html.parent.mkdir(parents=True, exist_ok=True)
         options.html.write_text(page(report))
+
+
+def _write_document(report: Document, path: Path | None) -> None:
+    """One JSON document, to standard output for ``-``."""
+    if path == Path("-"):
+        sys.stdout.write(json.dumps(report) + "\n")
+    elif path:
+        write_json(report, path)
 
 
 def _verdict(report: Document, conditions: Sequence[FailIf]) -> int:
@@ -128,6 +134,8 @@ def _verdict(report: Document, conditions: Sequence[FailIf]) -> int:
         return _say(1, "the audit failed, so no speed is shown; the findings above say where")
     if report["void"]:
         return _say(1, f"void: {report['void'][0]}; run it again on a quieter machine")
+    if report["findings"]:
+        return _say(1, f"not fine: {report['findings'][0]}")
     figures = figures_of(report)
     failed = [condition for condition in conditions if condition.holds(figures)]
     if failed:
@@ -136,25 +144,25 @@ def _verdict(report: Document, conditions: Sequence[FailIf]) -> int:
     return 0
 
 
-def _compare(files: Sequence[Path]) -> int:
+def _compare(told: argparse.Namespace) -> int:
     """Two reports side by side."""
-    if len(files) != 2:
+    if len(told.files) != 2:
         raise UsageError("compare takes two reports: python -m bench compare A.json B.json")
-    before, after = (_read(path) for path in files)
-    for path, report in zip(files, (before, after), strict=True):
-        if "figures" not in report:
-            return _say(1, f"{path} has no speed because its audit failed; run it again")
-    show_changes(compare(before, after), Console())
+    comparison = compare(*(_read(path) for path in told.files))
+    show_changes(comparison, Console(stderr=told.json == Path("-")))
+    _write_document(comparison, told.json)
+    if not comparison["changes"]:
+        return _say(1, "nothing to compare: the warnings above say why; run both again")
     return 0
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Document:
     """A report. Raises ``UsageError`` where there is none."""
     try:
         report = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}; give a file that --json wrote") from error
-    if not isinstance(report, dict) or "scenario" not in report:
+    if not isinstance(report, dict) or not report.keys() >= MEMBERS:
         raise UsageError(f"{path} is no report; give a file that --json wrote")
     return report
 

@@ -1,11 +1,11 @@
-"""Runs → figures: medians, bounds given on the command line, and two reports side by side."""
+"""Runs → figures: medians with their spread, and bounds given on the command line."""
 
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from bench.scenario import Run, Scenario
 
@@ -84,36 +84,3 @@ def _headline(scenario: Scenario, run: Run) -> dict[str, float]:
     figures["shed_share"] = step.counts["shed"] / answers
     figures["error_share"] = step.failures / answers
     return figures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One figure in two reports."""
-
-    name: str
-    before: float
-    after: float
-
-    @property
-    def ratio(self) -> float | None:
-        """After through before; None from nothing."""
-        return self.after / self.before if self.before else None
-
-    @property
-    def within_spread(self) -> bool:
-        """Whether both are the same to 1 %."""
-        return self.ratio is not None and abs(self.ratio - 1) <= 0.01
-
-
-def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Figures that both reports have, by name. Raises ``UsageError`` for unlike scenarios."""
-    if before.get("scenario") != after.get("scenario"):
-        raise UsageError(
-            f"these answer different questions: {before.get('scenario')} and "
-            f"{after.get('scenario')}; compare two reports of one scenario"
-        )
-    old, new = before["figures"], after["figures"]
-    return [
-        Change(name=name, before=old[name]["median"], after=new[name]["median"])
-        for name in sorted(old.keys() & new.keys())
-    ]

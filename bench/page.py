@@ -6,7 +6,7 @@ from html import escape
 from math import log10
 from typing import Final
 
-from bench.report import Document, number
+from bench.report import Document, audit_words, number
 from bench.svg import STYLE, Axis, Series, bars, linear_ticks, lines, log_ticks, over
 from bench.tally import SERIES_MS
 
@@ -119,7 +119,8 @@ def _up_to(seconds: float) -> list[tuple[float, str]]:
 def _audit(report: Document) -> str:
     """The verdict, above everything that is fast."""
     audit = report["audit"]
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in report["void"] + report["notes"])
+    every = [*report["void"], *report["findings"], *report["notes"]]
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in every)
     reasons = f"<ul>{reasons}</ul>" if reasons else ""
     if audit is None:
         return f"<h2>Audit</h2><p>Nothing was promised to anybody.</p>{reasons}"
@@ -127,10 +128,7 @@ def _audit(report: Document) -> str:
     return (
         f'<h2>Audit</h2><div class="box{"" if audit["clean"] else " bad"}">'
         f"<b>{'Clean' if audit['clean'] else 'FAILED: no speed is shown'}</b><br>"
-        f"{audit['oversold_units']} units oversold<br>"
-        f"{audit['acknowledged_missing']} of {audit['acknowledged']:,} acknowledged reservations "
-        f"missing<br>{audit['payments_missing']} of {audit['acknowledged_payments']:,} payments "
-        f"missing<br>{audit['unaccounted_units']} promised units that no client was told about"
+        f"{'<br>'.join(audit_words(audit))}"
         f"<ul>{findings}</ul></div>{reasons}"
     )
 

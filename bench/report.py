@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.audit import Audit
 from bench.environment import describe
-from bench.figures import Change, Figure, summarise
+from bench.figures import Figure, summarise
 from bench.scenario import Options, Run, Scenario
 from bench.tally import KINDS, Measure
 
@@ -37,12 +37,15 @@ def document(scenario: Scenario, options: Options, runs: Sequence[Run]) -> Docum
         "environment": describe(scenario, options),
         "audit": _merged(audits) if audits else None,
         "void": [reason for run in runs for reason in run.void],
+        "findings": [finding for run in runs for finding in run.findings],
         "notes": sorted({note for run in runs for note in run.notes}),
     }
     if all(audit.clean for audit in audits):
         figures = summarise(scenario, runs)
         result["figures"] = {name: figure.as_dict() for name, figure in figures.items()}
         result["targets"] = _targets(scenario, figures)
+        if scenario.strict:
+            result["findings"] += _missed(result["targets"])
         result["steps"] = [_step(measure) for measure in runs[-1].measures]
         result["details"] = runs[-1].details
     return result
@@ -77,24 +80,14 @@ def show(report: Document, console: Console) -> None:
             console.print(f"  {finding}", style="red", markup=False)
     for reason in report["void"]:
         console.print(f"void: {reason}", style="red", markup=False)
+    for finding in report["findings"]:
+        console.print(f"finding: {finding}", style="red", markup=False)
     for note in report["notes"]:
         console.print(f"note: {note}", style="yellow", markup=False)
     if "figures" in report:
         if report["steps"]:
             console.print(_step_table(report["steps"]))
         console.print(_figure_table(report))
-
-
-def show_changes(changes: Iterable[Change], console: Console) -> None:
-    """Print two reports side by side."""
-    table = Table("figure", "before", "after", "after / before", box=SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for change in changes:
-        ratio = "" if change.ratio is None else f"{change.ratio:.2f}"
-        style = "dim" if change.within_spread else ""
-        table.add_row(change.name, number(change.before), number(change.after), ratio, style=style)
-    console.print(table)
 
 
 def number(value: float) -> str:
@@ -130,20 +123,36 @@ def _targets(scenario: Scenario, figures: dict[str, Figure]) -> list[Document]:
     ]
 
 
+def _missed(targets: Sequence[Document]) -> list[str]:
+    return [
+        f"{target['words']}: {number(target['measured'])}, and it should be {target['bound']}"
+        for target in targets
+        if not target["met"]
+    ]
+
+
 def _step(measure: Measure) -> Document:
     return {**asdict(measure), "rate_per_s": measure.rate_per_s}
+
+
+def audit_words(audit: Document) -> list[str]:
+    """What was compared, and how much of it was wrong."""
+    missing, paid = audit["acknowledged_missing"], audit["acknowledged_payments"]
+    words = [
+        f"{audit['oversold_units']} units oversold",
+        f"{missing} of {audit['acknowledged']:,} acknowledged reservations missing",
+        f"{audit['unaccounted_units']} units unaccounted for",
+        f"{audit['unknown']} answers unknown",
+    ]
+    if paid:
+        words.insert(2, f"{audit['payments_missing']} of {paid:,} payments missing")
+    return words
 
 
 def _audit_line(audit: Document) -> str:
     colour = "green" if audit["clean"] else "red"
     words = "clean" if audit["clean"] else "FAILED"
-    return (
-        f"[{colour}]audit {words}[/{colour}]: {audit['oversold_units']} units oversold, "
-        f"{audit['acknowledged_missing']} of {audit['acknowledged']:,} acknowledged reservations "
-        f"missing, {audit['payments_missing']} of {audit['acknowledged_payments']:,} payments "
-        f"missing, {audit['unaccounted_units']} units unaccounted for, "
-        f"{audit['unknown']} answers unknown"
-    )
+    return f"[{colour}]audit {words}[/{colour}]: {', '.join(audit_words(audit))}"
 
 
 def _step_table(steps: Sequence[Document]) -> Table:

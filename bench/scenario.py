@@ -58,6 +58,7 @@ class Run:
     measures: list[Measure] = field(default_factory=list)
     audit: Audit | None = None  # None: nothing was promised to anybody.
     notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)  # What went wrong with the product.
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -88,6 +89,7 @@ class Scenario:
     confirm_share: float = 0.0  # Of the open loop's buyers who pay at once.
     batch: int = 1  # Reservations a request at the batch door.
     targets: tuple[Target, ...] = ()
+    strict: bool = False  # A missed target is a finding, and the run not fine.
 
     def seconds(self, options: Options) -> float:
         """Length of one step."""

@@ -1,21 +1,15 @@
-"""Medians over runs, conditions that must not hold, and two reports side by side."""
-
-from typing import Any
+"""Medians over runs, and conditions that must not hold."""
 
 import pytest
 
 from bench.catalogue import FLASH_SALE
 from bench.doors import quantile
-from bench.figures import FailIf, Figure, UsageError, compare, summarise
+from bench.figures import FailIf, Figure, UsageError, summarise
 from bench.scenario import Run, Target
 
 
 def _figure(value: float) -> Figure:
     return Figure(median=value, low=value, high=value)
-
-
-def _report(scenario: str, **figures: float) -> dict[str, Any]:
-    return {"scenario": scenario, "figures": {k: {"median": v} for k, v in figures.items()}}
 
 
 def test_figures_are_medians_with_their_spread() -> None:
@@ -48,24 +42,6 @@ def test_what_is_no_condition_is_refused_with_an_example(text: str) -> None:
 def test_a_condition_on_an_unknown_figure_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="there are p99_ms"):
         FailIf.parse("p98_ms>25").holds({"p99_ms": _figure(1)})
-
-
-def test_reports_are_compared_by_the_figures_both_have() -> None:
-    before = _report("sold-out", rate=100.0, gone=1.0, zero=0.0)
-    changes = compare(before, _report("sold-out", rate=150.0, new=1.0, zero=0.0))
-    assert [(change.name, change.ratio) for change in changes] == [("rate", 1.5), ("zero", None)]
-
-
-def test_small_changes_are_told_from_real_ones() -> None:
-    (change,) = compare(_report("core", rate=100.0), _report("core", rate=100.5))
-    assert change.within_spread
-    (change,) = compare(_report("core", rate=100.0), _report("core", rate=90.0))
-    assert not change.within_spread
-
-
-def test_reports_of_different_scenarios_are_not_compared() -> None:
-    with pytest.raises(UsageError, match="different questions"):
-        compare(_report("core"), _report("sold-out"))
 
 
 def test_a_target_bounds_from_below_or_from_above() -> None:

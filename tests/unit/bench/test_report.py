@@ -4,7 +4,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,7 +14,7 @@ from bench.audit import Audit
 from bench.catalogue import SCENARIOS
 from bench.cli import main
 from bench.page import page, picture
-from bench.report import document, figures_of, number, show, write_json
+from bench.report import document, figures_of, number, show
 from bench.scenario import Options, Run
 from bench.svg import linear_ticks, log_ticks
 from bench.tally import Tally, measure
@@ -87,15 +86,6 @@ def test_ticks_are_round_and_reach_beyond_the_greatest_value() -> None:
     assert [tick for tick, _ in linear_ticks(47)] == [0, 10, 20, 30, 40, 50]
     assert linear_ticks(0)[-1][0] > 0
     assert [label for _, label in log_ticks(0.4, 30)] == ["0.1", "1", "10", "100"]
-
-
-def test_two_written_reports_can_be_compared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "deep" / "a.json"
-    write_json(_document(Audit()), path)
-    assert main(["compare", str(path), str(path)]) == 0
-    assert "1.00" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
