@@ -3,6 +3,7 @@
 from typing import Final
 
 from bench import core, crowd, doors, sale, through_actors
+from bench.demo import DEMO
 from bench.doors import ONE_SKU
 from bench.orders import Demand
 from bench.real_orders import REAL
@@ -185,5 +186,6 @@ SCENARIOS: Final = {
         MEMORY,
         RECOVERY,
         STARTUP,
+        DEMO,
     )
 }

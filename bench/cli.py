@@ -1,7 +1,6 @@
 """``python -m bench [scenario]``: measure, print, write, judge.
 
-Exit codes: 0 fine · 1 done and not fine (audit failed, run void, a --fail-if holds) · 2 wrong
-usage · 3 cannot start what it needs. 1 to 3 end with a line on standard error that says what next.
+What it can be told is in ``arguments``, with the exit codes.
 """
 
 import argparse
@@ -11,90 +10,64 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import uvloop
 from rich.console import Console
 from rich.status import Status
 
-from bench import tree
-from bench.catalogue import FLASH_SALE, SCENARIOS
+from bench import arguments, demo, tree
+from bench.catalogue import SCENARIOS
 from bench.compare import MEMBERS, compare, show_changes
-from bench.demo import play_demo
 from bench.figures import FailIf, UsageError
 from bench.page import page
 from bench.processes import CannotStart
-from bench.product import Setup
 from bench.report import Document, document, figures_of, show, write_json
 from bench.scenario import Options, Run, Scenario
 
-_LEVELS: Final = ("memory", "everysec", "fsync")
 #: More than this taken by others before a run, and its figures are theirs as much as ours.
 _BUSY_SHARE_MAX: Final = 0.1
 _errors = Console(stderr=True, highlight=False)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line and how to see what there is."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `python -m bench --help` shows what there is")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(command_line: Sequence[str] | None = None) -> int:
     """Run one command line; → the exit code."""
     # Ended like by Ctrl-C: the servers that were started are ended first.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        options = _parser().parse_args(arguments)
-        if options.scenario == "compare":
-            return _compare(options)
-        if options.scenario == "demo":
-            return play_demo(_errors, options.out)
-        if options.files:
-            raise UsageError(f"{options.files[0]}: only `compare` takes files")
-        return _measure(options)
+        told = arguments.parse(command_line)
+        return _compare(told) if told.scenario == "compare" else _measure(told)
     except UsageError as error:
         return _say(2, str(error))
     except CannotStart as error:
-        return _say(3, f"cannot start: {error}")
+        reason, _, more = str(error).partition("\n")
+        if more:
+            _errors.print(more, markup=False, style="dim")
+        return _say(3, f"cannot start: {reason}" + ("; it said what is above" if more else ""))
     except KeyboardInterrupt:
         return _say(1, "stopped; nothing was written")
 
 
-def _measure(options: argparse.Namespace) -> int:
+def _measure(told: argparse.Namespace) -> int:
     """Run a scenario and judge it."""
-    scenario = SCENARIOS[options.scenario]
-    conditions = [FailIf.parse(text) for text in options.fail_if]
-    chosen = Options(
-        setup=Setup(
-            durability=options.durability,
-            actors=options.actors,
-            shards=options.shards,
-            workers=options.workers,
-            options=tuple(options.up),
-        ),
-        seconds=options.seconds,
-        seed=options.seed,
-        baselines=not options.no_baselines,
-        count=options.count,
-    )
-    runs = _runs(replace(scenario, demand=scenario.demand.seeded(options.seed)), chosen, options)
-    report = document(scenario, chosen, runs)
-    show(report, Console(stderr=options.json == Path("-")))
-    _write(report, options)
+    scenario = SCENARIOS[told.scenario]
+    conditions = [FailIf.parse(text) for text in told.fail_if]
+    options = arguments.options_of(told)
+    runs = _runs(replace(scenario, demand=scenario.demand.seeded(options.seed)), options)
+    report = document(scenario, options, runs)
+    show(report, Console(stderr=told.json == Path("-")))
+    _write(report, told)
     return _verdict(report, conditions)
 
 
-def _runs(scenario: Scenario, chosen: Options, options: argparse.Namespace) -> list[Run]:
+def _runs(scenario: Scenario, options: Options) -> list[Run]:
     """Run it as often as was asked, with a line of progress on a terminal."""
     runs = []
     with Status("", console=_errors) as status:
         for number in range(1, options.runs + 1):
             prefix = f"{scenario.name}, run {number} of {options.runs}: "
-            told = replace(chosen, say=_progress(status, prefix))
             busy = tree.busy_share()
-            run = uvloop.run(_play(scenario, told))
+            run = uvloop.run(_play(scenario, replace(options, say=_progress(status, prefix))))
             run.figures["others_cpu_share"] = busy
             if busy > _BUSY_SHARE_MAX:
                 run.notes.append(f"before run {number} others used {busy:.0%} of the cores: its "
@@ -112,12 +85,15 @@ async def _play(scenario: Scenario, options: Options) -> Run:
     return await scenario.play(scenario, options)
 
 
-def _write(report: Document, options: argparse.Namespace) -> None:
-    """The files that were asked for."""
-    _write_document(report, options.json)
-    if options.html:
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-        options.html.write_text(page(report))
+def _write(report: Document, told: argparse.Namespace) -> None:
+    """The files that were asked for, and those of the demo."""
+    _write_document(report, told.json)
+    if told.html:
+        told.html.parent.mkdir(parents=True, exist_ok=True)
+        told.html.write_text(page(report))
+    if told.scenario == demo.DEMO.name:
+        written = " and ".join(map(str, demo.keep(report, told.out)))
+        _errors.print(f"see {written}", markup=False, soft_wrap=True)
 
 
 def _write_document(report: Document, path: Path | None) -> None:
@@ -132,10 +108,10 @@ def _verdict(report: Document, conditions: Sequence[FailIf]) -> int:
     """0, or 1 with what to do next."""
     if report["audit"] and not report["audit"]["clean"]:
         return _say(1, "the audit failed, so no speed is shown; the findings above say where")
-    if report["void"]:
-        return _say(1, f"void: {report['void'][0]}; run it again on a quieter machine")
     if report["findings"]:
         return _say(1, f"not fine: {report['findings'][0]}")
+    if report["void"]:
+        return _say(1, f"void: {report['void'][0]}; run it again on a quieter machine")
     figures = figures_of(report)
     failed = [condition for condition in conditions if condition.holds(figures)]
     if failed:
@@ -169,62 +145,5 @@ def _read(path: Path) -> Document:
 
 def _say(code: int, next_step: str) -> int:
     """The last line on standard error."""
-    _errors.print(f"bench: {next_step}", markup=False, soft_wrap=True)
+    _errors.print(f"bench: {' '.join(next_step.split())}", markup=False, soft_wrap=True)
     return code
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 3_600:
-        raise argparse.ArgumentTypeError(f"{text} is out of range; give 0.1 to 3600")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 4_096:
-        raise argparse.ArgumentTypeError(f"{text} is out of range; give at least 1")
-    return value
-
-
-def _many(text: str) -> int:
-    value = int(text)
-    if not 1_000 <= value <= 20_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is out of range; give 1000 to 20000000")
-    return value
-
-
-def _parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = _Parser(prog="python -m bench", description=__doc__, epilog=_epilog(),
-                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    add = parser.add_argument
-    add("scenario", nargs="?", default=FLASH_SALE.name, metavar="SCENARIO",
-        choices=[*SCENARIOS, "compare", "demo"])  # fmt: skip
-    add("files", nargs="*", type=Path, metavar="FILE", help="two reports, for compare")
-    add("--seconds", type=_positive, help="length of each step")
-    add("--runs", type=_count, default=1, help="figures are medians over them")
-    add("--seed", type=int, default=1)
-    add("--durability", choices=_LEVELS, default="fsync", help="of the baselines too")
-    add("--actors", type=_count, default=2)
-    add("--shards", type=_count, default=8)
-    add("--workers", type=_count, default=1)
-    add("--up", action="append", default=[], metavar="OPTION",
-        help="a further option of `tidegate up`, such as --up=--transport=ray")  # fmt: skip
-    add("--count", type=_many, default=1_000_000,
-        help="open reservations of memory and recovery")  # fmt: skip
-    add("--no-baselines", action="store_true", help="the product alone")
-    add("--json", type=Path, metavar="FILE", nargs="?", const=Path("-"),
-        help="write the report; without a name to standard output")  # fmt: skip
-    add("--html", type=Path, metavar="FILE", help="write it as one page that loads nothing")
-    add("--fail-if", action="append", default=[], metavar="CONDITION",
-        help="exit 1 if it holds, such as 'p99_ms>25'; may be given more than once")  # fmt: skip
-    add("--out", type=Path, default=Path("out/demo"), help="where demo writes page and picture")
-    return parser
-
-
-def _epilog() -> str:
-    lines = [f"  {scenario.name:12}{scenario.question}" for scenario in SCENARIOS.values()]
-    lines.append(f"  {'demo':12}Play a flash sale of a real retailer's baskets.")
-    lines.append(f"  {'compare':12}Put two reports side by side.")
-    return "scenarios:\n" + "\n".join(lines)

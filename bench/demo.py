@@ -2,18 +2,14 @@
 
 The product is started on an empty store, loaded with a year's catalogue, stores and stock, and
 sold from by an open loop: baskets of real customers at their real times, compressed, and on top
-of them the drop's crowd, more buyers than there are units. Baselines follow, then the audit.
+of them the drop's crowd, more buyers than there are units. Baselines come before and after.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 from typing import Final
 
 import numpy as np
-import uvloop
-from rich.console import Console
-from rich.status import Status
 
 from bench import rivals
 from bench.arrivals import Spike, Times, replay, spike
@@ -23,23 +19,23 @@ from bench.orders import Basket, Demand, Orders
 from bench.page import page, picture
 from bench.product import Product, fill
 from bench.real_orders import journey
-from bench.report import document, show, write_json
+from bench.report import Document, write_json
 from bench.sale import ratios
 from bench.scenario import PLENTY, Options, Run, Scenario
 from gateway.sample.journey import Journey, Stock
 from gateway.sample.load import load
 
-#: Best sellers in the drop, and buyers for each unit of theirs.
+#: Best sellers in the drop, and how many buyers a second come for each unit of theirs once it
+#: has opened: at full length 1.3 buyers for each unit.
 _DROP_SKUS: Final = 10
-_CROWD: Final = 1.3
-#: The sale: real baskets all the time, the drop's crowd from its opening on.
+_CROWD_PER_S: Final = 0.13
+#: The sale: real baskets all the time, the drop's crowd from its opening on for half of it.
 _SECONDS: Final = 20.0
-_OPENS_S: Final = 4.0
+_OPENS_SHARE: Final = 0.2
+_DROP_SHARE: Final = 0.5
 _BASKETS_PER_S: Final = 150
-_DROP_SECONDS: Final = 10.0
-_SEED: Final = 1
-#: For the comparison with others: what one request a reservation reaches at most.
-_CEILING: Final = Demand(sku_count=1_000, hot_share=0.5, seed=_SEED)
+#: Length of every other step, at most.
+_STEP_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,33 +47,19 @@ class Sale:
     drop: dict[str, int]  # SKU of the drop → units there are, all nodes together.
 
 
-def play_demo(console: Console, out: Path) -> int:
-    """Play it with progress, print the table, write page, picture and JSON into ``out``."""
-    began = perf_counter()
-    with Status("", console=console) as status:
-        options = Options(say=status.update, seconds=3.0)
-        run = uvloop.run(_play(DEMO, options))
-    report = document(DEMO, options, [run])
-    show(report, Console())
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(report, out / "report.json")
-    (out / "report.html").write_text(page(report))
-    if not report["audit"]["clean"]:
-        console.print("bench: the audit failed; the findings above say where", markup=False)
-        return 1
-    (out / "sale.svg").write_text(picture(report))
-    console.print(f"{perf_counter() - began:.0f} s; see {out}/report.html and {out}/sale.svg")
-    return 0
-
-
-def plan(year: Journey, stock: list[Stock]) -> Sale:
+def plan(year: Journey, stock: list[Stock], seconds: float, seed: int) -> Sale:
     """Real baskets throughout, and a crowd for the best sellers from the opening on."""
-    count = round(_BASKETS_PER_S * _SECONDS)
-    real = list(year.baskets(0, count))
-    real_times = replay(np.array([basket.at_s for basket in real], dtype=np.float64), _SECONDS)
+    real = list(year.baskets(0, round(_BASKETS_PER_S * seconds)))
+    real_times = replay(np.array([basket.at_s for basket in real], dtype=np.float64), seconds)
     drop = _units_of(stock, [article.sku for article in year.articles[:_DROP_SKUS]])
-    crowd_times = _crowd(_CROWD * sum(drop.values()))
-    draws = np.random.default_rng(_SEED).choice(
+    shape = Spike(
+        base_per_s=0.0,
+        peak_per_s=_CROWD_PER_S * sum(drop.values()),
+        begins_s=_OPENS_SHARE * seconds,
+        lasts_s=_DROP_SHARE * seconds,
+    )
+    crowd_times = spike(shape, seconds, seed)
+    draws = np.random.default_rng(seed).choice(
         len(drop), len(crowd_times), p=np.array(list(drop.values())) / sum(drop.values())
     )
     single: list[Basket] = [((sku, 1),) for sku in drop]
@@ -87,24 +69,37 @@ def plan(year: Journey, stock: list[Stock]) -> Sale:
     return Sale(times=times[order], baskets=[baskets[n] for n in order.tolist()], drop=drop)
 
 
-async def _play(scenario: Scenario, options: Options) -> Run:
-    """All of it."""
+def keep(report: Document, out: Path) -> list[Path]:
+    """Write report, page and, after a clean audit, the picture into ``out``. → what to look at."""
+    write_json(report, out / "report.json")
+    (out / "report.html").write_text(page(report))
+    if not report["audit"]["clean"]:
+        return [out / "report.html"]
+    (out / "sale.svg").write_text(picture(report))
+    return [out / "report.html", out / "sale.svg"]
+
+
+async def play(scenario: Scenario, options: Options) -> Run:
+    """All of it. ``seconds`` is the length of the sale."""
     run = Run()
     year = journey(None)
     stock = year.stock()
-    await rivals.client_ceiling(replace(scenario, demand=_CEILING), options, run)
-    async with rivals.around(replace(scenario, demand=_CEILING), options, run):
+    sale = plan(year, stock, scenario.seconds(options), options.seed)
+    steps = replace(options, seconds=min(_STEP_S, scenario.seconds(options)))
+    await rivals.client_ceiling(scenario, steps, run)
+    async with rivals.around(scenario, steps, run):
         options.say("starting Tidegate")
         with Product(options.setup) as product:
             run.figures["ready_s"] = product.ready_s
+            ceiling = scenario.demand.skus()
             await _load(product.address, year, options, run)
+            await fill(product.address, dict.fromkeys(ceiling, PLENTY))
             told = Told()
-            sale = plan(year, stock)
-            skus = {sku for basket in sale.baskets for sku, _ in basket}
             await _sell(product.address, sale, told, options, run)
-            await _ceiling(product.address, told, options, run)
+            await _ceiling(product.address, scenario.demand, told, steps, run)
             options.say("audit")
-            there = _units_of(stock, skus) | dict.fromkeys(_CEILING.skus(), PLENTY)
+            skus = {sku for basket in sale.baskets for sku, _ in basket}
+            there = _units_of(stock, skus) | dict.fromkeys(ceiling, PLENTY)
             run.audit = await audit(product.address, told, there)
     ratios(run)
     return run
@@ -120,38 +115,38 @@ async def _load(address: Address, year: Journey, options: Options, run: Run) -> 
     run.figures["load_s"] = loaded.seconds
     run.figures["skus"] = loaded.skus
     run.figures["positions"] = loaded.positions
-    await fill(address, dict.fromkeys(_CEILING.skus(), PLENTY))
 
 
 async def _sell(address: Address, sale: Sale, told: Told, options: Options, run: Run) -> None:
     """The drop."""
     options.say(f"the drop: {len(sale.times):,} buyers, {sum(sale.drop.values()):,} units")
     orders = Orders("drop", sale.baskets)
-    step = Open(name="open loop", connections=256, times=sale.times, warmup_s=0.0, seed=_SEED)
+    step = Open(
+        name="open loop", connections=256, times=sale.times, warmup_s=0.0, seed=options.seed
+    )
     opened = await open_loop(address, step, orders)
     told.note(orders, opened.tally)
     run.measures.append(opened.measure)
     run.figures["buyers"] = len(sale.times)
     run.figures["drop_units"] = sum(sale.drop.values())
     run.figures["sold_out_answers"] = opened.measure.counts["sold_out"]
+    run.figures["generator_lag_p99_ms"] = opened.measure.lag_p99_ms
+    run.figures["errors"] = opened.measure.failures
 
 
-async def _ceiling(address: Address, told: Told, options: Options, run: Run) -> None:
+async def _ceiling(
+    address: Address, demand: Demand, told: Told, options: Options, run: Run
+) -> None:
     """As fast as 256 connections can, for the comparison with the baselines."""
     options.say("as fast as 256 connections can")
-    orders = Orders("ceil", _CEILING.baskets())
-    step = Closed(name="256 connections", connections=256, seconds=options.seconds or 3.0)
+    orders = Orders("ceil", demand.baskets())
+    seconds = options.seconds or _STEP_S
+    step = Closed(name="256 connections", connections=256, seconds=seconds)
     measure, tally = await closed(address, step, orders.request)
     told.note(orders, tally)
     run.measures.append(measure)
     run.figures["rate_256_per_s"] = measure.rate_per_s
-
-
-def _crowd(buyers: float) -> Times:
-    """They all come when it opens."""
-    shape = Spike(base_per_s=0.0, peak_per_s=buyers / _DROP_SECONDS, begins_s=_OPENS_S,
-                  lasts_s=_DROP_SECONDS)  # fmt: skip
-    return spike(shape, _SECONDS, _SEED)
+    run.figures["errors"] += measure.failures
 
 
 def _units_of(stock: list[Stock], skus: "set[str] | list[str]") -> dict[str, int]:
@@ -163,11 +158,13 @@ def _units_of(stock: list[Stock], skus: "set[str] | list[str]") -> dict[str, int
     return units
 
 
-#: Not in the catalogue: it has its own input, progress and files.
+#: Its demand is for the comparison with others: what one request a reservation reaches at most.
 DEMO: Final = Scenario(
     name="demo",
     question="A live drop on a real retailer's best sellers while its real baskets keep coming.",
-    play=_play,
+    play=play,
+    demand=Demand(sku_count=1_000, hot_share=0.5),
     baselines=("fastapi_lua", "raw_lua", "postgres"),
     headline="open loop",
+    steady_s=_SECONDS,
 )

@@ -63,6 +63,13 @@ def test_a_failed_audit_leaves_no_speed_in_report_table_or_page() -> None:
         assert "rate_256_per_s" not in text
 
 
+def test_a_target_that_must_be_met_is_a_finding_where_it_is_missed() -> None:
+    strict = replace(FLASH_SALE, strict=True)
+    report = document(strict, Options(), [_run(Audit())])
+    assert any("256 connections, × the same: 8" in finding for finding in report["findings"])
+    assert not document(FLASH_SALE, Options(), [_run(Audit())])["findings"]
+
+
 def test_a_page_loads_nothing_and_shows_the_audit_before_any_speed() -> None:
     text = page(_document(Audit(acknowledged=32)))
     assert not re.search(r'(src|href)="|@import|url\(', text)
@@ -94,7 +101,14 @@ def test_ticks_are_round_and_reach_beyond_the_greatest_value() -> None:
         (["nope"], "invalid choice"),
         (["flash-sale", "--seconds", "-1"], "out of range"),
         (["flash-sale", "--fail-if", "fast"], "p99_ms>25"),
-        (["flash-sale", "extra.json"], "only `compare` takes files"),
+        (["flash-sale", "extra.json"], "extra.json: flash-sale does not take it; only compare"),
+        (["flash-sale", "--seed", "-1"], "out of range"),
+        (["sold-out", "--arrivals", "ramp"], "only flash-sale and baskets do"),
+        (["flash-sale", "--arrivals", "sometimes"], "invalid choice"),
+        (["demo", "--count", "5000"], "only memory and recovery do"),
+        (["demo", "--arrivals", "ramp"], "demo does not take it"),
+        (["core", "--out", "there"], "only demo does"),
+        (["compare", "a.json", "b.json", "--seconds", "1"], "compare does not take it"),
         (["compare", "one.json"], "two reports"),
         (["compare", "none.json", "none.json"], "No such file"),
     ],
