@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO
 
@@ -14,6 +14,10 @@ from typing import IO
 READY_S = 60.0
 #: How long it may take to end after SIGTERM before it is killed.
 _END_S = 20.0
+#: How long, after that, what it started may keep its standard output open.
+_READ_S = 1.0
+#: What is shown of its standard error when it fails.
+_LAST_LINES = 12
 
 
 class CannotStart(Exception):
@@ -27,24 +31,27 @@ class Child:
         self,
         arguments: Sequence[str],
         *,
-        environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> None:
-        # Kept open as long as the child: what it said is wanted when it fails.
+        # Open as long as the child runs: what it said is wanted when it fails.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._tail = ""
+        self._ready = ""
+        self._spoken = threading.Event()  # It has said that it is ready, or will never.
         self._name = " ".join(arguments[:4])
         self.process = subprocess.Popen(
             list(arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, **(environment or {})},
             start_new_session=True,
             user=user,
             group=user,
             extra_groups=[] if user else None,
             text=True,
         )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> "Child":
         return self
@@ -62,24 +69,20 @@ class Child:
         """Its process id."""
         return self.process.pid
 
-    def ready_line(self, timeout_s: float = READY_S) -> str:
+    def ready_line(self) -> str:
         """Wait for the line on standard output that begins with ``ready``.
 
         Raises ``CannotStart`` with the end of its standard error if it ends or keeps silent.
         """
-        assert self.process.stdout is not None
-        found: list[str] = []
-        waiting = threading.Thread(target=self._find_ready, args=(found,), daemon=True)
-        waiting.start()
-        waiting.join(timeout_s)
-        if found:
-            return found[0]
+        self._spoken.wait(READY_S)
+        if self._ready:
+            return self._ready
         self.stop()
         raise CannotStart(f"{self._name}: not ready\n{self.tail()}")
 
-    def port(self, timeout_s: float = READY_S) -> int:
+    def port(self) -> int:
         """Wait for ``ready http://127.0.0.1:PORT``."""
-        return int(self.ready_line(timeout_s).rsplit(":", 1)[1])
+        return int(self.ready_line().rsplit(":", 1)[1])
 
     def stop(self) -> int:
         """End it and what it started: politely, then not. → its exit code."""
@@ -89,13 +92,19 @@ class Child:
                 self.process.wait(_END_S)
             except subprocess.TimeoutExpired:
                 self._signal(signal.SIGKILL)
-        return self.process.wait()
+        code = self.process.wait()
+        self._reader.join(_READ_S)
+        self._tail = self.tail()
+        self._errors.close()
+        return code
 
-    def tail(self, count: int = 12) -> str:
+    def tail(self) -> str:
         """The last lines of its standard error."""
+        if self._errors.closed:
+            return self._tail
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").splitlines()
-        return "\n".join(lines[-count:])
+        return "\n".join(lines[-_LAST_LINES:])
 
     def _signal(self, number: signal.Signals) -> None:
         """SIGTERM goes to the process alone: it ends its own children in order."""
@@ -107,13 +116,15 @@ class Child:
         except ProcessLookupError:
             return
 
-    def _find_ready(self, found: list[str]) -> None:
+    def _read(self) -> None:
         """Read standard output to its end, so that the child never waits for us."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if not found and line.startswith("ready"):
-                found.append(line.strip())
-                return
+        with self.process.stdout as lines:
+            for line in lines:
+                if not self._ready and line.startswith("ready"):
+                    self._ready = line.strip()
+                    self._spoken.set()
+        self._spoken.set()
 
 
 def module(name: str, *arguments: str) -> list[str]:
