@@ -160,9 +160,23 @@ RECOVERY: Final = Scenario(
     play=crowd.play_recovery,
     demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
     targets=(
-        Target(figure="one_host_s", words="one host killed: first 201 on its shards, s", at_most=5),
-        Target(figure="all_hosts_s", words="all hosts killed: first 201 everywhere, s", at_most=6),
+        Target(
+            figure="one_host_s",
+            words="SIGKILL of one host to the first 201 on its shards, s",
+            at_most=5,
+        ),
+        Target(
+            figure="all_hosts_s",
+            words="SIGKILL of all hosts to the first 201 on every shard, s",
+            at_most=6,
+        ),
+        Target(
+            figure="restart_first_201_s",
+            words="restart of all: exec of `tidegate up` to the first 201 on every shard, s",
+            at_most=6,
+        ),
     ),
+    strict=True,
 )
 
 STARTUP: Final = Scenario(

@@ -44,6 +44,8 @@ def main(command_line: Sequence[str] | None = None) -> int:
         if more:
             _errors.print(more, markup=False, style="dim")
         return _say(3, f"cannot start: {reason}" + ("; it said what is above" if more else ""))
+    except ConnectionError as error:
+        return _say(3, f"what was to be measured does not answer any more: {error}")
     except KeyboardInterrupt:
         return _say(1, "stopped; nothing was written")
 

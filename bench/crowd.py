@@ -5,12 +5,13 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from time import perf_counter
-from typing import Final
+from typing import Final, cast
 
 from bench import tree
-from bench.audit import Told, audit, element_statuses
+from bench.audit import Audit, Told, audit, element_statuses
 from bench.client import ask
 from bench.load import Address
 from bench.orders import Demand, Orders
@@ -25,7 +26,11 @@ from engine.limits import HISTORY_MS_MAX
 _BATCH, _PORTION = 1_000, 16
 #: A probe waits no longer than this for its answer, then another is sent.
 _PROBE_MS: Final = 200
+_HANGS_S: Final = 2.0
 _PROBES_S: Final = 60.0
+#: How long a killed host may take to be replaced; then for shards to move to the new one.
+_REPLACED_S: Final = 30.0
+_MOVES_S: Final = 3.0
 
 
 class Crowd:
@@ -81,8 +86,12 @@ class Crowd:
         Raises ``CannotStart`` after 60.
         """
         shards = list(self._skus)
-        seconds = await asyncio.gather(*(self._first(shard, since, what) for shard in shards))
-        return dict(zip(shards, seconds, strict=True))
+        probes = (self._first(shard, since, what) for shard in shards)
+        seconds = await asyncio.gather(*probes, return_exceptions=True)
+        for result in seconds:  # Not before all have ended: each notes what it was told.
+            if isinstance(result, BaseException):
+                raise result
+        return dict(zip(shards, cast("list[float]", seconds), strict=True))
 
     async def _first(self, shard: int, since: float, what: str) -> float:
         """Probe one shard until it takes a reservation."""
@@ -136,35 +145,58 @@ async def play_memory(scenario: Scenario, options: Options) -> Run:
 
 
 async def play_recovery(scenario: Scenario, options: Options) -> Run:
-    """Kill one host, then all, then start the whole product again on the same data."""
+    """Kill one host, then all, then start the whole product again on the same data.
+
+    What does not come back is a finding; the restart and its audit follow all the same.
+    """
     run = Run()
     data = tempfile.mkdtemp(prefix="bench-tidegate-")
     try:
         with Product(options.setup, data) as product:
             crowd = await Crowd(product, scenario.demand, options).opened()
             run.figures["rate_filling_per_s"] = await crowd.come(options.count)
-            victims = tree.hosts(product.pid)
-            options.say("killing one host")
-            run.figures["one_host_s"] = await _kill(victims[:1], crowd, run, "one host")
-            options.say("waiting for its replacement")
-            await _replaced(product.pid, len(victims))
-            options.say("killing all hosts")
-            run.figures["all_hosts_s"] = await _kill(
-                tree.hosts(product.pid), crowd, run, "all hosts"
-            )
+            with _noted(run):
+                await _kill_hosts(product.pid, crowd, options, run)
         options.say("starting everything again")
-        began = perf_counter()
-        with Product(options.setup, data) as product:
-            crowd.moved(product.address)
-            run.figures["restart_ready_s"] = product.ready_s
-            run.figures["restart_first_201_s"] = max(
-                (await crowd.back(began, "a restart")).values()
-            )
-            options.say("audit")
-            run.audit = await audit(product.address, crowd.told, crowd.stock)
+        run.audit = Audit(store_audit_clean=False, findings=["no audit: it did not start again"])
+        with _noted(run):
+            run.audit = await _restart(options, data, crowd, run)
     finally:
         shutil.rmtree(data, ignore_errors=True)
     return run
+
+
+@contextmanager
+def _noted(run: Run) -> Iterator[None]:
+    """What goes wrong from now on was measured: it is a finding, not a failure to start."""
+    try:
+        yield
+    except CannotStart as fault:
+        run.findings.append(str(fault))
+
+
+async def _kill_hosts(pid: int, crowd: Crowd, options: Options, run: Run) -> None:
+    """One, and when it has been replaced, all."""
+    victims = tree.hosts(pid)
+    options.say("killing one host")
+    run.figures["one_host_s"] = await _kill(victims[:1], crowd, run, "one host")
+    options.say("waiting for its replacement")
+    await _replaced(pid, len(victims))
+    options.say("killing all hosts")
+    run.figures["all_hosts_s"] = await _kill(tree.hosts(pid), crowd, run, "all hosts")
+
+
+async def _restart(options: Options, data: str, crowd: Crowd, run: Run) -> Audit:
+    """Start the product on what is stored; from exec to the first 201 on every shard."""
+    began = perf_counter()
+    with Product(options.setup, data) as product:
+        crowd.moved(product.address)
+        run.figures["restart_ready_s"] = product.ready_s
+        with _noted(run):
+            back = await crowd.back(began, "a restart")
+            run.figures["restart_first_201_s"] = max(back.values())
+        options.say("audit")
+        return await audit(product.address, crowd.told, crowd.stock)
 
 
 async def play_startup(scenario: Scenario, options: Options) -> Run:
@@ -178,9 +210,12 @@ async def play_startup(scenario: Scenario, options: Options) -> Run:
 
 async def _kill(pids: Sequence[int], crowd: Crowd, run: Run, what: str) -> float:
     """SIGKILL; → seconds until every shard has taken a reservation again."""
+    if not pids:
+        raise CannotStart(f"there was no shard host any more before killing {what}")
     killed_at = perf_counter()
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     back = await crowd.back(killed_at, f"killing {what}")
     run.details[f"shard → first 201 after killing {what} (s)"] = {
         str(shard): round(seconds, 3) for shard, seconds in back.items()
@@ -190,17 +225,20 @@ async def _kill(pids: Sequence[int], crowd: Crowd, run: Run, what: str) -> float
 
 async def _replaced(pid: int, count: int) -> None:
     """Wait until there are as many hosts as before, and the moves to the new one are over."""
-    deadline = perf_counter() + 30
-    while len(tree.hosts(pid)) < count and perf_counter() < deadline:  # noqa: ASYNC110
+    deadline = perf_counter() + _REPLACED_S
+    while len(tree.hosts(pid)) < count:
+        if perf_counter() > deadline:
+            raise CannotStart(f"a killed host was not replaced within {_REPLACED_S:g} s")
         await asyncio.sleep(0.2)
-    await asyncio.sleep(3)
+    await asyncio.sleep(_MOVES_S)
 
 
 async def _probe(address: Address, probe: bytes) -> list[tuple[int, bytes]]:
-    """One request on a connection of its own; the gateway may be away."""
+    """One request on a connection of its own; the gateway may be away, or hang."""
     try:
-        return await ask(address, [probe], connections=1)
-    except OSError:
+        async with asyncio.timeout(_HANGS_S):
+            return await ask(address, [probe], connections=1)
+    except OSError:  # TimeoutError is one.
         return [(503, b"")]
 
 

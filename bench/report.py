@@ -87,7 +87,9 @@ def show(report: Document, console: Console) -> None:
     if "figures" in report:
         if report["steps"]:
             console.print(_step_table(report["steps"]))
-        console.print(_figure_table(report))
+        console.print(_figure_table(report["figures"]))
+        if report["targets"]:
+            console.print(_target_table(report["targets"]))
 
 
 def number(value: float) -> str:
@@ -172,17 +174,22 @@ def _step_table(steps: Sequence[Document]) -> Table:
     return table
 
 
-def _figure_table(report: Document) -> Table:
-    targets = {target["figure"]: target for target in report["targets"]}
-    table = Table("figure", "median", "min", "max", "target", box=SIMPLE_HEAD)
-    for column in table.columns[1:4]:
-        column.justify = "right"
-    for name, values in report["figures"].items():
-        target = targets.get(name)
-        if _STEP_FIGURE.match(name) and target is None:
-            continue  # The table of steps has it; the JSON too.
-        verdict = ""
-        if target:
-            verdict = f"{target['bound']} {'[green]met' if target['met'] else '[red]missed'}"
-        table.add_row(name, *(number(values[key]) for key in ("median", "min", "max")), verdict)
+def _target_table(targets: Sequence[Document]) -> Table:
+    table = Table("target", "figure", "bound", "median", "", box=SIMPLE_HEAD)
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "right", True
+    for target in targets:
+        verdict = "[green]met" if target["met"] else "[red]missed"
+        row = (target["words"], target["figure"], target["bound"], number(target["measured"]))
+        table.add_row(*row, verdict)
+    return table
+
+
+def _figure_table(figures: Document) -> Table:
+    table = Table("figure", "median", "min", "max", box=SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "right", True
+    for name, values in figures.items():
+        if not _STEP_FIGURE.match(name):  # The table of steps has it; the JSON too.
+            table.add_row(name, *(number(values[key]) for key in ("median", "min", "max")))
     return table

@@ -39,7 +39,10 @@ def resident_bytes(pids: list[int]) -> int:
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
-    children = psutil.Process(pid).children(recursive=True)
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess as gone:
+        raise CannotStart("the product has ended by itself") from gone
     return sorted(children, key=lambda child: child.create_time())
 
 
