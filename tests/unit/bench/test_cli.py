@@ -1,6 +1,8 @@
 """What a command line comes to: options reach the run, and its end reaches the exit code."""
 
 import json
+import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,3 +119,18 @@ def test_what_cannot_start_says_why_in_the_last_line(
     *_, line, last = capsys.readouterr().err.strip().splitlines()
     assert line == "log line 2"
     assert last == "bench: cannot start: tidegate up: not ready; it said what is above"
+
+
+@pytest.mark.parametrize("name", ["asyncpg", "psutil"])
+def test_a_missing_extra_is_named_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in [module for module in sys.modules if module.split(".")[0] == "bench"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)  # What makes an import of it fail.
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("bench", run_name="__main__")
+    assert end.value.code == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bench: {name} is not installed;")
+    assert "tidegate[bench]" in line
