@@ -1,6 +1,5 @@
 """``tidegate up`` leaves nothing behind, however it ends."""
 
-import contextlib
 import json
 import os
 import signal
@@ -22,10 +21,8 @@ def up(tmp_path: Path) -> Iterator[Child]:
     """A starting ``tidegate up``."""
     data = str(tmp_path / "data")
     arguments = module("gateway.cli", "up", "--port", "0", "--data", data, "--actors", "2")
-    child = Child(arguments)
-    with child, child.process.stdout or contextlib.nullcontext(), child._errors:
+    with Child(arguments) as child:
         yield child
-        child.stop()
 
 
 def tree(child: Child) -> list[psutil.Process]:
