@@ -6,12 +6,12 @@ runs become a report, a table, a page.
 * what is sent      ``orders`` ``real_orders`` ``arrivals`` (when)
 * how it is sent    ``client`` (one HTTP client for all sides) ``load`` (closed and open loops)
                     ``stub`` (what the client itself can do)
-* to whom           ``product`` (``tidegate up``) ``rivals`` with ``baselines``;
-                    ``processes`` ``tree``
-* what is asked     ``scenario`` ``catalogue``; ``sale`` ``doors`` ``crowd`` over HTTP,
-                    ``through_actors`` and ``core`` without; ``demo``
+* to whom           ``product`` (``tidegate up``) ``rivals`` with ``baselines``, before and after
+                    it; ``processes`` ``tree``
+* what is asked     ``scenario`` ``catalogue``; ``sale`` ``doors`` ``crowd`` ``demo`` over HTTP,
+                    ``through_actors`` and ``core`` without; ``cli`` with its ``arguments``
 * what came of it   ``tally`` (histograms) ``audit`` (told against stored) ``figures`` (medians,
-                    bounds) ``environment`` ``report`` ``page`` ``svg``; ``cli``
+                    bounds) ``environment`` ``report`` ``page`` ``svg`` ``compare``
 
 Over HTTP the product is driven as its users drive it; only ``core`` and ``through_actors`` look
 behind the door.

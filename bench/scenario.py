@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from bench.audit import Audit
 from bench.orders import Demand
@@ -98,6 +98,3 @@ class Scenario:
     def arrivals_of(self, options: Options) -> str:
         """How buyers of the open loop come."""
         return options.arrivals or self.arrivals
-
-
-Player: TypeAlias = Callable[[Scenario, Options], Awaitable[Run]]
