@@ -14,9 +14,7 @@ from bench.report import Document, figures_of, number
 #: Differs between any two runs, and says nothing about the machine; of the disk see below.
 _MAY_DIFFER: Final = frozenset({"commit", "load_average", "order", "fsync_p50_ms"})
 #: What every report has.
-MEMBERS: Final = frozenset(
-    {"scenario", "finished_at", "runs", "seconds", "environment", "void", "findings"}
-)
+MEMBERS: Final = frozenset({"scenario", "finished_at", "runs", "seconds", "environment", "void"})
 #: Two measurements of one disk are this far apart at most.
 _FSYNC_TIMES_MAX: Final = 1.5
 
@@ -111,22 +109,17 @@ def show_changes(comparison: Document, console: Console) -> None:
     """Print two reports side by side."""
     for text in comparison["warnings"]:
         console.print(f"warning: {text}", style="yellow", markup=False)
-    table = Table("figure", "before", "min–max", "after", "min–max", "after / before", "spread",
-                  box=SIMPLE_HEAD)  # fmt: skip
+    table = Table("figure", "before", "after", "after / before", "spread", box=SIMPLE_HEAD)
     for column in table.columns[1:-1]:
         column.justify, column.no_wrap = "right", True
     for change in comparison["changes"]:
+        medians = (number(change[side]["median"]) for side in ("before", "after"))
         ratio = "" if change["ratio"] is None else f"{change['ratio']:.2f}"
         style = "dim" if change["spread"] == "within" else ""
-        sides = (*_side(change["before"]), *_side(change["after"]))
-        table.add_row(change["figure"], *sides, ratio, change["spread"], style=style)
+        table.add_row(change["figure"], *medians, ratio, change["spread"], style=style)
     console.print(table)
     if any(change["spread"] == "unknown" for change in comparison["changes"]):
         console.print("spread unknown: both stand on one run; measure with --runs 5", style="dim")
-
-
-def _side(values: Mapping[str, float]) -> tuple[str, str]:
-    return number(values["median"]), f"{number(values['min'])}–{number(values['max'])}"
 
 
 def _origin(report: Document) -> Document:
