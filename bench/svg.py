@@ -116,13 +116,19 @@ def _scale(axis: Axis, first: float, last: float) -> Callable[[float], float]:
 
 
 def _legend(names: Sequence[str]) -> list[str]:
-    """Names beside their colours, from the right; none for a single line."""
-    parts, x = [], float(_WIDTH - _RIGHT)
+    """Names beside their colours, from the right; none for a single line.
+
+    What has no room beside the axis label goes into the row of the title.
+    """
+    parts, x, y = [], float(_WIDTH - _RIGHT), 27
     for number, name in reversed(list(enumerate(names if len(names) > 1 else ()))):
-        x -= 7.2 * len(name) + 26
+        width = 7.2 * len(name) + 26
+        if x - width < _LEFT + 40:
+            x, y = float(_WIDTH - _RIGHT), 8
+        x -= width
         colour = COLOURS[number % len(COLOURS)]
-        parts.append(f'<rect x="{x:.0f}" y="27" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(x + 16, 37, name, "tick"))
+        parts.append(f'<rect x="{x:.0f}" y="{y}" width="12" height="12" fill="{colour}"/>')
+        parts.append(_text(x + 16, y + 10, name, "tick"))
     return parts
 
 

@@ -16,7 +16,7 @@ from bench.cli import main
 from bench.page import page, picture
 from bench.report import document, figures_of, number, show
 from bench.scenario import Options, Run
-from bench.svg import linear_ticks, log_ticks
+from bench.svg import Axis, Series, linear_ticks, lines, log_ticks
 from bench.tally import Tally, measure
 
 FLASH_SALE = SCENARIOS["flash-sale"]
@@ -81,6 +81,14 @@ def test_a_page_loads_nothing_and_shows_the_audit_before_any_speed() -> None:
 def test_a_picture_is_one_well_formed_svg_that_says_when_it_is_void() -> None:
     ET.fromstring(picture(_document(Audit())))
     assert "VOID (open loop: too late)" in picture(_document(Audit(), void="too late"))
+
+
+def test_a_legend_stays_inside_its_plot() -> None:
+    names = [f"{count} connections, beside a crowd" for count in (64, 128, 256, 512)]
+    axis = Axis(label="x", ticks=[(0, "0"), (1, "1")])
+    text = lines("Latency", [Series(name=name, points=[(0, 0)]) for name in names], axis, axis)
+    assert all(float(x) > 70 for x in re.findall(r'<rect x="(-?[\d.]+)"', text))
+    assert all(name in text for name in names)
 
 
 def test_figures_are_written_to_three_or_four_digits() -> None:
