@@ -2,7 +2,7 @@
 
 A batch costs its owner and the store a fixed price, so it pays to let one grow. Whoever waits
 for an answer comes back soon after it: when a batch has been answered, the next is sent once
-most of its callers are there again, or a millisecond later. A caller who is alone never waits.
+most of its callers are there again, or when no more come. A caller who is alone never waits.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from engine.limits import (
     BATCHES_IN_FLIGHT,
     GATHER_MAX,
     GATHER_MIN,
-    GATHER_S,
+    GATHER_QUIET_TURNS,
     GATHER_SHARE,
+    GATHER_TURNS_MAX,
     QUEUE_COMMANDS_MAX,
     SECOND_BATCH_MIN,
     SHARDS_MAX,
@@ -106,6 +107,7 @@ class HostQueue:
         self._in_flight: list[list[Entry]] = []
         self._flushing: asyncio.Handle | None = None
         self._goal = 1  # Commands that the next batch waits for.
+        self._waited = self._turns = self._quiet_turns = 0  # While it waits.
         self._earliest = float("inf")
 
     def attach(self, line: Line) -> None:
@@ -135,10 +137,22 @@ class HostQueue:
         elif self._flushing is None:
             loop = asyncio.get_running_loop()
             if self._goal > 1:
-                self._flushing = loop.call_later(GATHER_S, self._flush)
+                self._waited = self._turns = self._quiet_turns = 0
+                self._flushing = loop.call_soon(self._turn)
             else:
                 # All that this turn of the loop reads from its sockets joins one batch.
                 self._flushing = loop.call_soon(self._flush)
+
+    def _turn(self) -> None:
+        """Wait one more turn of the loop, unless the last few have brought nobody."""
+        waiting = len(self._first) + len(self._then)
+        self._quiet_turns = self._quiet_turns + 1 if waiting == self._waited else 0
+        self._waited = waiting
+        self._turns += 1
+        if self._quiet_turns >= GATHER_QUIET_TURNS or self._turns >= GATHER_TURNS_MAX:
+            self._flush()
+        else:
+            self._flushing = asyncio.get_running_loop().call_soon(self._turn)
 
     def _flush(self) -> None:
         if self._flushing is not None:

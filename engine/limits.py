@@ -36,11 +36,13 @@ QUEUE_COMMANDS_MAX: Final = 8_192
 #: wait that deciding them hides the first one's commit. More would only cut batches smaller.
 BATCHES_IN_FLIGHT: Final = 2
 SECOND_BATCH_MIN: Final = 128
-#: A batch waits until this share of the callers of the last one has come back, but for no more
-#: than this long, and only where at least so many callers are at work at once. Beyond
-#: ``GATHER_MAX`` commands waiting saves nothing more.
+#: A batch waits until this share of the callers of the last one has come back, but only while
+#: they keep coming: so many turns of the loop in a row without anybody end the wait, so many turns
+#: in all do anyway (about a millisecond), and it begins only where at least so many callers are
+#: at work at once. Beyond ``GATHER_MAX`` commands waiting saves nothing more.
 GATHER_SHARE: Final = 0.75
-GATHER_S: Final = 0.001
+GATHER_QUIET_TURNS: Final = 5
+GATHER_TURNS_MAX: Final = 100
 GATHER_MIN: Final = 8
 GATHER_MAX: Final = 128
 

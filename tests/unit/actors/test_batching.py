@@ -16,8 +16,11 @@ from engine.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMANDS_MAX,
     BATCHES_IN_FLIGHT,
+    GATHER_MAX,
     GATHER_MIN,
+    GATHER_QUIET_TURNS,
     GATHER_SHARE,
+    GATHER_TURNS_MAX,
     QUEUE_COMMANDS_MAX,
     SECOND_BATCH_MIN,
 )
@@ -123,7 +126,7 @@ async def test_a_batch_waits_for_most_of_the_callers_of_the_last_one(caller: Cal
     goal = int(GATHER_MIN * 2 * GATHER_SHARE)
     for n in range(goal - 1):
         caller.ask(f"again-{n}")
-        await turns()
+        await turns(GATHER_QUIET_TURNS - 1)
     assert len(caller.line.sent) == 1
     caller.ask("the last one needed")
     assert len(caller.line.commands(1)) == goal
@@ -131,7 +134,7 @@ async def test_a_batch_waits_for_most_of_the_callers_of_the_last_one(caller: Cal
 
 @on_loop
 async def test_nobody_waits_long_for_callers_that_do_not_come_back(caller: Caller) -> None:
-    """Two of many are served as soon as a moment has passed."""
+    """Two of many are served when a few turns of the loop have brought nobody else."""
     for n in range(GATHER_MIN * 2):
         caller.ask(f"first-{n}")
     await turns()
@@ -141,6 +144,22 @@ async def test_nobody_waits_long_for_callers_that_do_not_come_back(caller: Calle
     caller.ask("two")
     await caller.line.sending(2)
     assert [command[1] for command in caller.line.commands(1)] == ["one", "two"]
+
+
+@on_loop
+async def test_nobody_waits_long_for_callers_that_come_too_slowly(caller: Caller) -> None:
+    """One now and then does not hold up the others for ever."""
+    for n in range(GATHER_MAX):
+        caller.ask(f"first-{n}")
+    await turns()
+    caller.line.answer(0)
+    await turns()
+    asked = 0
+    while len(caller.line.sent) == 1:
+        caller.ask(f"again-{asked}")
+        asked += 1
+        await turns(GATHER_QUIET_TURNS - 1)
+    assert asked <= GATHER_TURNS_MAX // (GATHER_QUIET_TURNS - 1) + 1
 
 
 @on_loop
