@@ -35,7 +35,7 @@ QUEUE_COMMANDS_MAX: Final = 8_192
 #: Batches a caller keeps on the way to one owner: one, and a second only when so many commands
 #: wait that deciding them hides the first one's commit. More would only cut batches smaller.
 BATCHES_IN_FLIGHT: Final = 2
-SECOND_BATCH_MIN: Final = 128
+SECOND_BATCH_MIN: Final = 256
 #: A batch waits until this share of the callers of the last one has come back, but only while
 #: they keep coming: so many turns of the loop in a row without anybody end the wait, so many turns
 #: in all do anyway (about a millisecond), and it begins only where at least so many callers are
@@ -44,7 +44,7 @@ GATHER_SHARE: Final = 0.75
 GATHER_QUIET_TURNS: Final = 5
 GATHER_TURNS_MAX: Final = 100
 GATHER_MIN: Final = 8
-GATHER_MAX: Final = 128
+GATHER_MAX: Final = 256
 
 DEADLINE_MS_DEFAULT: Final = 2_000
 DEADLINE_MS_MAX: Final = 30_000
