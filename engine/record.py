@@ -127,8 +127,8 @@ class Reservation:
 
 
 def status_of(record: bytes) -> int:
-    """The ``Status`` of a packed record, read off its flags: they lie in its second byte."""
-    return record[1] % LEVEL_UNIT
+    """The ``Status`` of a packed record, read off its flags."""
+    return record[FLAGS_AT] % LEVEL_UNIT
 
 
 def line_units(line: Line) -> int:
