@@ -73,7 +73,7 @@ _HANDLERS: dict[int, Handler] = {
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({
     Op.RESERVE, Op.CONFIRM, Op.RELEASE, Op.EXTEND, Op.CANCEL, Op.READ, Op.FULFIL, Op.SEAL, Op.ASK,
-    Op.TAKE,
+    Op.TAKE, Op.TELL,
 })  # fmt: skip
 
 
@@ -101,7 +101,7 @@ class Ledger(LoadedState):
             if command[0] not in _KEYED:
                 continue
             key = command[1]
-            if command[0] == Op.TAKE:
+            if command[0] in (Op.TAKE, Op.TELL):
                 fields.add(pieces.ended_piece(key, command[2]))
             elif key not in self.reservations:
                 fields.add(key)

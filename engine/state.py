@@ -220,6 +220,14 @@ class ShardState:
         position.reserved -= units
         position.committed += units
 
+    def commit_again(self, position: Position, units: int) -> None:
+        """Count units as committed whose record was lost; the guard is told that they have gone."""
+        self.touch(position)
+        added, removed = self.effects.world.get(position, (0, 0))
+        self.effects.world[position] = (added, removed + units)
+        position.committed += units
+        moved(position)
+
     def correct(self, position: Position, on_hand: int) -> None:
         """The world says there are ``on_hand`` units."""
         self.touch(position)
