@@ -20,10 +20,10 @@ from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
-from engine.limits import CLOSED_WINDOW_MS
+from engine.limits import CLOSED_WINDOW_MS, HINT_MS
 from engine.outcome import Outcome
 from engine.record import Durability
-from engine.store.protocol import Right, ShardStore
+from engine.store.protocol import Acquired, Right, ShardStore
 
 log = structlog.get_logger()
 
@@ -124,6 +124,8 @@ class HostCore:
             ledger = await recovery.load(
                 self.store, right, acquired, self.shards, self.level, window_ms=self.window_ms
             )
+            if acquired.seq:
+                await _hints_are_over(acquired)
         finally:
             self.recovering.discard(right.shard)
         owner = ShardOwner(
@@ -261,6 +263,12 @@ class HostCore:
             "recovering": sorted(self.recovering),
             "shards": [_shard_report(self.name, owner) for owner in self.owners.values()],
         }
+
+
+async def _hints_are_over(acquired: Acquired) -> None:
+    """The last owner may have let gateways call SKUs sold out; see ``engine.views.hint``."""
+    over_at_s = acquired.answered_at_s + HINT_MS / 1000
+    await asyncio.sleep(max(0.0, over_at_s - time.monotonic()))
 
 
 def _shard_report(host: str, owner: ShardOwner) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import (
     COMMIT_COMMANDS_MAX,
+    HINT_MS,
     HISTORY_BYTES_MAX,
     HISTORY_MS_MAX,
     QUEUE_COMMANDS_MAX,
@@ -451,6 +452,8 @@ class ShardOwner:
         base = self.now_ms()
         self.start_clock(acquired)
         self._clock_base += max(0, base - self.now_ms())
+        # Hints end by shard time; where it has jumped, they must not end before their time.
+        await asyncio.sleep(min(self.now_ms() - base, HINT_MS) / 1000)
         for sealed in chain[applied:]:
             if sealed.effects is _FORGOTTEN:
                 await self._store.commit(right, sealed)

@@ -73,7 +73,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     _unsealed(state, piece, 1)
     record = _store(state, field, piece)
     for line in granted:
-        state.books[line[0]].takers.append(field)
+        state.taken(line[0], field)
     state.schedule(field, piece.expires_at_ms)
     return [OK, record]
 
@@ -137,7 +137,7 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     record = reservation.packed()
     state.held(key, record)
     for line in own:
-        state.books[line[0]].takers.append(key)
+        state.taken(line[0], key)
     state.schedule(key, reservation.expires_at_ms)
     return [OK, record]
 
@@ -301,7 +301,7 @@ def _found_again(
         state.commit_again(position, units)
         review(state, position, "lost piece")
     for line in lines:
-        state.books[line[0]].takers.append(PIECE + reservation_id)
+        state.taken(line[0], PIECE + reservation_id)
     return piece
 
 

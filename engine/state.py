@@ -228,6 +228,19 @@ class ShardState:
         position.committed += units
         moved(position)
 
+    def taken(self, sku: str, field: str) -> None:
+        """Note that a record has taken units of a SKU, which no hint holds up any more."""
+        book = self.books[sku]
+        book.takers.append(field)
+        if 0 < book.hinted_until_ms < self.effects.now_ms:
+            self.hint(book, 0)
+
+    def hint(self, book: Book, until_ms: int) -> None:
+        """Let gateways call a SKU sold out until then; 0: not any more."""
+        before = book.hinted_until_ms
+        self.undo(lambda: book.hint(before))
+        book.hint(until_ms)
+
     def correct(self, position: Position, on_hand: int) -> None:
         """The world says there are ``on_hand`` units."""
         self.touch(position)

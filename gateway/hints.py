@@ -38,7 +38,7 @@ class Hint:
 
     def __init__(self) -> None:
         self.wishes: set[tuple[str | None, str | None]] = set()
-        self.at = (-1, -1)  # (epoch, seq) of what is known.
+        self.at = (0, -1)  # (epoch, seq) of what is known.
         self.takers = -1
         self.filter: Filter | None = None
         self.valid_until = 0.0
@@ -75,7 +75,9 @@ class Hints:
             if len(self.by_sku) >= HINTS_MAX:
                 return
             hint = self.by_sku[sku] = Hint()
-        hint.wishes.add(_wish(asked))
+        if _wish(asked) not in hint.wishes:
+            hint.wishes.add(_wish(asked))
+            hint.valid_until = 0.0  # What is known is older than this wish's refusal.
         self._ask(sku, hint)
 
     def units_moved(self, sku: str) -> None:
@@ -99,7 +101,7 @@ class Hints:
                 self._learn(sku, hint, reply, sent_at)
 
         shard = shard_of(sku, self._client.shards)
-        command = commands.hint(sku, hint.takers)
+        command = commands.hint(sku, hint.at[0], hint.takers)
         self._client.submit(shard, command, sent_at + VALID_S, told)
 
     def _learn(self, sku: str, hint: Hint, reply: Reply, sent_at: float) -> None:
@@ -107,7 +109,8 @@ class Hints:
             del self.by_sku[sku]
             return
         _ok, epoch, seq, takers, data = reply
-        if (epoch, seq) < hint.at or (data is None and hint.filter is None):
+        as_known = hint.filter is not None and (epoch, takers) == (hint.at[0], hint.takers)
+        if (epoch, seq) < hint.at or (data is None and not as_known):
             del self.by_sku[sku]
             return
         hint.at = (epoch, seq)

@@ -161,7 +161,7 @@ class Script:
         """Reads are decided like the rest."""
         return self.random.choice((
             commands.read(self.known()), commands.stock(self.random.choice(SKUS)),
-            commands.view(list(SKUS), 0), commands.hint("A", 0), commands.read_network(0),
+            commands.view(list(SKUS), 0), commands.hint("A", 0, 0), commands.read_network(0),
         ))  # fmt: skip
 
 
