@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from actors import chores
+from actors.owner import ShardOwner
 from engine import commands
 from engine import pieces as pieces_module
 from engine.commands import Reply
@@ -12,7 +13,7 @@ from engine.ids import digest, shard_of
 from engine.outcome import Outcome
 from engine.record import NONCE, Reservation, Status
 from engine.requests import Reserve
-from tests.baskets import HOME, SKUS, everywhere, held, stocked
+from tests.baskets import HOME, SKUS, everywhere, held, owner_of, stocked
 from tests.cluster import SHARDS, Cluster, asked, eventually, on_cluster, skus_on, until
 
 PARTIAL = {"p": True}
@@ -273,3 +274,29 @@ async def test_a_participant_that_is_away_hears_of_the_payment_later(cluster: Cl
     await everywhere(cluster, reserved=0, committed=2)
     await until(lambda: not home.ledger.owing)
     await cluster.audit_is_clean()
+
+
+def test_sealed_pieces_know_it_at_once_and_need_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SKU whose last units are in a held basket is sold out, not contended."""
+    monkeypatch.setattr(pieces_module, "PIECE_ASK_MS", 300)
+    expiring(monkeypatch)
+    asked_home: list[str] = []
+
+    async def counted(self: chores.Chores, owner: ShardOwner, field: str) -> None:
+        asked_home.append(field)
+
+    monkeypatch.setattr(chores.Chores, "_ask_home", counted)
+
+    @on_cluster
+    async def test(cluster: Cluster) -> None:
+        await stocked(cluster)
+        await held(cluster, "k1", units=10)
+        books = [owner_of(cluster, sku).ledger.books[sku] for sku in SKUS]
+        await until(lambda: not any(book.unsealed for book in books))
+        for sku in SKUS:
+            assert (await cluster.reserve("k2", [sku, None, 1]))[0] == Outcome.SHORT
+        await asyncio.sleep(0.8)
+        assert not asked_home
+        await cluster.audit_is_clean()
+
+    test()

@@ -21,7 +21,7 @@ from engine.errors import StoreRefused
 from engine.ids import shard_of, split_id
 from engine.ledger import Ledger
 from engine.outcome import Outcome
-from engine.record import BACKINGS, HOME, NONCE, OWES, PIECES, Reservation
+from engine.record import BACKINGS, HOME, NONCE, OWES, PIECES, Reservation, expires_at_ms_of
 from engine.state import units_left
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
@@ -220,7 +220,13 @@ class Cluster:
 
     def chores(self, host: Host) -> None:
         """Expire holds, ask homes about pieces, tell pieces what homes owe them."""
-        due = host.ledger.due(self.now_ms())
+        now_ms = self.now_ms()
+        due = [
+            name
+            for name in host.ledger.due(now_ms)
+            if name in host.ledger.reservations
+            and expires_at_ms_of(host.ledger.reservations[name]) <= now_ms
+        ]
         holds = [name for name in due if name[0] != "/"]
         if holds:
             self.apply(host, commands.expire(holds))
@@ -274,7 +280,7 @@ def simulate(seed: int, story: Callable[[Cluster], Coroutine[Any, Any, None]]) -
     try:
         return loop.run_until_complete(_weather(seed, story))
     finally:
-        sagas._drops.clear()
+        sagas._sent.clear()
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
