@@ -252,12 +252,13 @@ def view(skus: Sequence[str], changed_since: int) -> Command:
     return [Op.VIEW, skus, changed_since]
 
 
-def hint(sku: str, epoch_known: int, takers_known: int) -> Command:
+def hint(sku: str, epoch_known: int, version_known: int) -> Command:
     """Whether a SKU may be called sold out without asking, for ``HINT_MS``.
 
-    → OK, epoch, seq, takers, filter (None where it is as known); or SHORT if it may not be.
+    → OK, epoch, seq, the filter's version in this epoch, the filter (None where it is as known);
+    or SHORT if it may not be.
     """
-    return [Op.HINT, sku, epoch_known, takers_known]
+    return [Op.HINT, sku, epoch_known, version_known]
 
 
 def tidy() -> Command:

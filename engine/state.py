@@ -79,6 +79,8 @@ class ShardState:
         self.piece_count = 0
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
+        #: SKUs and places in their lists from which on takers may be those of keys free again.
+        self.untidied: list[tuple[str, int]] = []
         #: When each SKU last changed, oldest first: what views ask for.
         self.changed: dict[str, int] = {}
         self.changed_floor = 0

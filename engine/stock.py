@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.ids import backing_of
+from engine.takers import Takers
 
 
 class Node:
@@ -120,7 +121,7 @@ class Book:
         #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
         self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
-        self.takers: list[str] = []
+        self.takers = Takers()
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
 

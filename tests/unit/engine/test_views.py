@@ -1,11 +1,22 @@
 """What gateways read: what has changed, and whether a SKU may be called sold out."""
 
-from engine import commands
+import pytest
+
+from engine import commands, takers
+from engine import ledger as ledger_module
 from engine.filter import Filter
 from engine.ledger import Ledger
-from engine.limits import HINT_MS
+from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, HINT_MS
 from engine.outcome import Outcome
-from tests.builders import NOW_MS, WAREHOUSE, receive, reserve, reserve_partly, stocked_ledger
+from tests.builders import (
+    NOW_MS,
+    WAREHOUSE,
+    count,
+    receive,
+    reserve,
+    reserve_partly,
+    stocked_ledger,
+)
 
 
 def seen(ledger: Ledger, since: int, *named: str) -> dict[str, object]:
@@ -53,12 +64,12 @@ def test_a_hint_holds_the_keys_that_took_the_sku() -> None:
     ledger.decide(reserve("a", ("A", 1)), NOW_MS)
     assert ledger.decide(commands.hint("A", 0, 0), NOW_MS) == [Outcome.SHORT]
     ledger.decide(reserve("b", ("A", 1)), NOW_MS)
-    _, epoch, seq, takers, bits = ledger.decide(commands.hint("A", 0, 0), NOW_MS)
-    assert (epoch, seq, takers) == (0, 1, 2)
+    _, epoch, seq, version, bits = ledger.decide(commands.hint("A", 0, 0), NOW_MS)
+    assert (epoch, seq) == (0, 1)
     assert all(key in Filter.from_bytes(bits) for key in ("a", "b"))
-    assert ledger.decide(commands.hint("A", 0, 2), NOW_MS)[4] is None
+    assert ledger.decide(commands.hint("A", 0, version), NOW_MS)[4] is None
     ledger.decide(receive("A", 1), NOW_MS)
-    assert ledger.decide(commands.hint("A", 0, 2), NOW_MS) == [Outcome.SHORT]
+    assert ledger.decide(commands.hint("A", 0, version), NOW_MS) == [Outcome.SHORT]
     assert ledger.decide(commands.hint("B", 0, 0), NOW_MS) == [Outcome.UNKNOWN_SKU, ["B"]]
 
 
@@ -103,8 +114,9 @@ def test_a_filter_is_sent_anew_by_another_owner() -> None:
     ledger = stocked_ledger({"A": {"w1": 1}})
     ledger.decide(reserve("a", ("A", 1)), NOW_MS)
     ledger.epoch = 7
-    assert ledger.decide(commands.hint("A", 7, 1), NOW_MS)[4] is None
-    assert ledger.decide(commands.hint("A", 6, 1), NOW_MS)[4] is not None
+    version = ledger.decide(commands.hint("A", 7, -1), NOW_MS)[3]
+    assert ledger.decide(commands.hint("A", 7, version), NOW_MS)[4] is None
+    assert ledger.decide(commands.hint("A", 6, version), NOW_MS)[4] is not None
 
 
 def test_no_hint_is_given_while_ended_reservations_are_still_being_read() -> None:
@@ -127,3 +139,71 @@ def test_keys_that_ended_before_a_takeover_are_in_the_hint_after_it() -> None:
     after.load_closed(sealed.closed_bucket, sealed.effects.closed.items())
     bits = after.decide(commands.hint("A", 0, 0), NOW_MS)[4]
     assert all(key in Filter.from_bytes(bits) for key in ("gone", "piece"))
+
+
+def hinted(ledger: Ledger, at_ms: int = NOW_MS) -> Filter | None:
+    """The filter that comes with a hint, if one is given."""
+    reply = ledger.decide(commands.hint("A", 0, -1), at_ms)
+    return Filter.from_bytes(reply[4]) if reply[0] == Outcome.OK else None
+
+
+def test_a_filter_grows_by_what_is_new_and_a_portion_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Keys are entered once, or twice where its room has doubled, never all of them at once."""
+    entered: list[str] = []
+    add = Filter.add
+
+    def counted(self: Filter, key: str) -> None:
+        entered.append(key)
+        add(self, key)
+
+    monkeypatch.setattr(Filter, "add", counted)
+    monkeypatch.setattr(takers, "HINT_KEYS_AT_ONCE", 400)
+    ledger = stocked_ledger({"A": {"w1": 1_000}})
+    keys = [f"k{n}" for n in range(1_100)]
+    ledger.decide_all([reserve(key, ("A", 1)) for key in keys[:1_000]], NOW_MS)
+    assert [hinted(ledger) is None for _ in range(3)] == [True, True, False]
+    assert entered == keys[:1_000]
+    assert hinted(ledger) is not None
+    assert len(entered) == 1_000
+    ledger.decide(receive("A", 100), NOW_MS)
+    later_ms = NOW_MS + HINT_MS + 1
+    ledger.decide_all([reserve(key, ("A", 1)) for key in keys[1_000:]], later_ms)
+    assert [hinted(ledger, later_ms) is None for _ in range(3)] == [True, True, False]
+    found = hinted(ledger, later_ms)
+    assert found is not None
+    assert all(key in found for key in keys)
+    assert len(entered) == 2_100
+
+
+def test_takers_whose_keys_are_free_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portion at a time; who is open or has ended in the window stays in the filter."""
+    monkeypatch.setattr(ledger_module, "TAKERS_TIDIED_MAX", 30)
+    ledger = stocked_ledger({"A": {"w1": 100}, "B": {"w1": 100}})
+    for sku in ("A", "B"):
+        ledger.decide_all([reserve(f"{sku}{n}", (sku, 1)) for n in range(100)], NOW_MS)
+    ledger.decide_all([commands.release(f"A{n}") for n in range(80)], NOW_MS)
+    lines = [["A", None, 1]]
+    ledger.decide(commands.take("00f.gone", b"n" * 8, 15, lines, None), NOW_MS)
+    ledger.decide(commands.tell("00f.gone", b"n" * 8, 3, 0, None), NOW_MS)
+    _accept(ledger)
+    later_ms = NOW_MS + CLOSED_WINDOW_MS + 2 * CLOSED_BUCKET_MS
+    ledger.decide_all([commands.release(f"A{n}") for n in range(80, 90)], later_ms)
+    _accept(ledger)
+    for _ in range(8):
+        ledger.decide(commands.tidy(), later_ms)
+        _accept(ledger)
+    assert ledger.books["A"].takers == [f"A{n}" for n in range(80, 100)]
+    assert len(ledger.books["B"].takers) == 100
+    ledger.decide(count("A", 0), later_ms)
+    found = hinted(ledger, later_ms)
+    assert found is not None
+    assert all(f"A{n}" in found for n in range(80, 100))
+    assert sum(f"A{n}" in found for n in range(80)) < 20
+
+
+def _accept(ledger: Ledger) -> None:
+    sealed = ledger.seal()
+    if sealed is not None:
+        ledger.accepted(sealed)
