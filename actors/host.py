@@ -144,7 +144,7 @@ class HostCore:
             before.step_down()
         self.owners[right.shard] = owner
         owner.serve()
-        self.start(recovery.load_closed(self.store, ledger))
+        self.start(recovery.load_closed(self.store, ledger, lambda: owner.phase is not Phase.GONE))
         log.info(
             "serving",
             shard=right.shard,
