@@ -18,10 +18,15 @@ from engine.takers import Takers
 
 Handler: TypeAlias = Callable[[ShardState, Command, int], Reply]
 
+#: One in so many references is forgotten at a time where there are very many: every 30 s makes
+#: eleven times as many as there are in the day that each is remembered, so they cannot pile up.
+_REFERENCES_SHARE = 256
+
 
 def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.tidy``; a little at a time."""
-    corrections.forget_references(state, now_ms, SWEEP_MAX)
+    most = max(SWEEP_MAX, len(state.references) // _REFERENCES_SHARE)
+    corrections.forget_references(state, now_ms, most)
     oldest = min(state.closed_hours, default=None)
     last = (now_ms - state.window_ms) // CLOSED_BUCKET_MS - 1
     if oldest is not None and oldest <= last and state.effects.drop_bucket is None:
