@@ -131,6 +131,7 @@ class ShardOwner:
         self.paused = False  # An audit looks at the books.
         self.audits = asyncio.Lock()  # One at a time.
         self.suspended = False  # The store was lost: nothing is decided or sent until ``resume``.
+        self.oversold = ""  # The backing for which the store's guard has refused a batch.
         self._store = store
         self._on_lost = on_lost
         self._on_gone = on_gone
@@ -299,6 +300,7 @@ class ShardOwner:
         elif isinstance(error, StoreRefused) and error.code == "OVERSELL":
             log.error("the store's guard refused a batch", shard=self.right.shard, at=error.detail)
             self.telemetry.oversell_alarms += 1
+            self.oversold = error.detail
             self._reload()
         elif isinstance(error, StoreRefused) and error.code in _LATER:
             self._send_later(batch, error)

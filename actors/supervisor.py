@@ -373,11 +373,14 @@ class Supervisor:
         respond(msgpack.packb(told))
 
     def _renew(self, host: str, shards: list[int]) -> list[Any]:
-        """New rights for a host's own shards, after it lost the store. Nobody else gets any."""
+        """New rights for a host's own shards, after it lost the store. Nobody else gets any.
+
+        Whoever waits for a changed map tries again: the host answers now what was in doubt, or,
+        asking for none, has loaded what it asked for before.
+        """
         if self._refused_by_term:
             return []
         mine = [shard for shard in shards if self.map.owners[shard] == host]
         rights = [self._new_right(shard) for shard in mine]
-        if rights:
-            self._publish(self.map.owners)  # Who waits for a changed map tries again.
+        self._publish(self.map.owners)
         return [[right.shard, right.epoch, right.token] for right in rights]

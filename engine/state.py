@@ -79,6 +79,8 @@ class ShardState:
         self.piece_count = 0
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
+        #: SKUs of which nothing is sold until somebody has looked.
+        self.stopped_skus: set[str] = set()
         #: SKUs and places in their lists from which on takers may be those of keys free again.
         self.untidied: list[tuple[str, int]] = []
         #: When each SKU last changed, oldest first: what views ask for.
