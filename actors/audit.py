@@ -52,7 +52,7 @@ def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
         "shard": shard, "owner": owner, "state": state, "epoch": 0, "seq": 0,
         "open_reservations": 0, "queue": 0, "batch_size": {"p50": 0, "p99": 0},
         "queue_ms_p99": 0.0, "decide_ms_p99": 0.0, "commit_ms_p99": 0.0, "sweep_lag_ms": 0,
-        "serving": False, "oversold_units": 0, "oversell_alarms": 0,
+        "serving": False, "oversold_units": 0, "oversell_alarms": 0, "stopped_skus": 0,
     }  # fmt: skip
 
 

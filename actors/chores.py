@@ -18,7 +18,7 @@ from engine.commands import Command, Reply
 from engine.ids import split_id
 from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome, but_for_copies
-from engine.record import HOME, Reservation, status_of
+from engine.record import HOME, Reservation, expires_at_ms_of, status_of
 from engine.state import PIECE, TIMED
 
 if TYPE_CHECKING:
@@ -192,8 +192,15 @@ class Chores:
             log.warning("network version refused", shard=owner.right.shard, reply=reply)
 
 
+def _is_over(record: bytes, now_ms: int) -> bool:
+    return status_of(record) in TIMED and expires_at_ms_of(record) <= now_ms
+
+
 def _due(owner: "ShardOwner") -> list[str]:
-    """Up to ``SWEEP_MAX`` fields whose time has come, of those that are still open and timed."""
+    """Up to ``SWEEP_MAX`` fields whose time has come.
+
+    Most that were to be looked at now have been paid or given back, or have got more time.
+    """
     ledger, now_ms = owner.ledger, owner.now_ms()
     fields: list[str] = []
     looked_at = 0
@@ -203,5 +210,5 @@ def _due(owner: "ShardOwner") -> list[str]:
             break
         looked_at += len(due)
         records = ledger.reservations
-        fields += [f for f in due if f in records and status_of(records[f]) in TIMED]
+        fields += [f for f in due if f in records and _is_over(records[f], now_ms)]
     return fields

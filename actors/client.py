@@ -128,7 +128,17 @@ class Client:
                 log.debug("cannot reach a host yet", host=queue.name, reason=str(error))
                 await asyncio.sleep(_RECONNECT_S)
             else:
+                self._send_unsent(queue.name)
                 return
+
+    def _send_unsent(self, host: str) -> None:
+        """A host's line is back: send what had waited for it. Else only another map helps."""
+        parked, self._parked = self._parked, []
+        for entry in parked:
+            if entry.tries == 0 and self.map.owners[entry.shard] == host:
+                self._route(entry)
+            else:
+                self._parked.append(entry)
 
     # Commands
 

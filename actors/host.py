@@ -20,10 +20,10 @@ from actors.lane import LineLost
 from actors.owner import Job, Phase, ShardOwner
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
-from engine.limits import CLOSED_WINDOW_MS
+from engine.limits import CLOSED_WINDOW_MS, HINT_MS
 from engine.outcome import Outcome
 from engine.record import Durability
-from engine.store.protocol import Right, ShardStore
+from engine.store.protocol import Acquired, Right, ShardStore
 
 log = structlog.get_logger()
 
@@ -54,6 +54,9 @@ class HostCore:
         self.owners: dict[int, ShardOwner] = {}
         self.recovering: set[int] = set()
         self.chores = Chores(self)
+        #: Backings that the store's guard has refused here, and SKUs of which it did so again.
+        self._oversold: set[str] = set()
+        self._stopped: set[str] = set()
         self._renew = renew
         self._term = 0
         self._settling: asyncio.Task[None] | None = None
@@ -124,6 +127,10 @@ class HostCore:
             ledger = await recovery.load(
                 self.store, right, acquired, self.shards, self.level, window_ms=self.window_ms
             )
+            for sku in self._stopped:
+                ledger.stop(sku)
+            if acquired.seq:
+                await _hints_are_over(acquired)
         finally:
             self.recovering.discard(right.shard)
         owner = ShardOwner(
@@ -142,7 +149,7 @@ class HostCore:
             before.step_down()
         self.owners[right.shard] = owner
         owner.serve()
-        self.start(recovery.load_closed(self.store, ledger))
+        self.start(recovery.load_closed(self.store, ledger, lambda: owner.phase is not Phase.GONE))
         log.info(
             "serving",
             shard=right.shard,
@@ -163,8 +170,18 @@ class HostCore:
             del self.owners[owner.right.shard]
 
     def _reload(self, owner: ShardOwner) -> None:
-        """Drop a copy that cannot be trusted; own the shard anew if it is still ours."""
+        """Drop a copy that cannot be trusted; own the shard anew if it is still ours.
+
+        What the guard refuses once may have been a defect of the copy. Of a SKU that it refuses
+        again nothing is sold until somebody has looked, and this host has been started anew.
+        """
         self._gone(owner)
+        if owner.oversold in self._oversold:
+            sku = owner.oversold.partition("|")[0]
+            log.error("sales stopped: the store's guard refused again", sku=sku)
+            self._stopped.add(sku)
+        elif owner.oversold:
+            self._oversold.add(owner.oversold)
         self.start(self._own_again([owner.right.shard]))
 
     async def _own_again(self, shards: Iterable[int]) -> None:
@@ -173,6 +190,7 @@ class HostCore:
                 await self.assign(right, self._term)
             except (StoreLost, StoreRefused) as error:
                 log.warning("cannot own a shard again", shard=right.shard, reason=str(error))
+        await self._renew(self.name, [])  # Whoever waits for a changed map tries again.
 
     # A store that was lost
 
@@ -263,6 +281,12 @@ class HostCore:
         }
 
 
+async def _hints_are_over(acquired: Acquired) -> None:
+    """The last owner may have let gateways call SKUs sold out; see ``engine.views.hint``."""
+    over_at_s = acquired.answered_at_s + HINT_MS / 1000
+    await asyncio.sleep(max(0.0, over_at_s - time.monotonic()))
+
+
 def _shard_report(host: str, owner: ShardOwner) -> dict[str, Any]:
     ledger, telemetry = owner.ledger, owner.telemetry
     return {
@@ -277,6 +301,7 @@ def _shard_report(host: str, owner: ShardOwner) -> dict[str, Any]:
         "sweep_lag_ms": ledger.overdue_ms(owner.now_ms()),
         "oversold_units": telemetry.oversold_units(ledger),
         "oversell_alarms": telemetry.oversell_alarms,
+        "stopped_skus": len(ledger.stopped_skus),
         "batch_commands": telemetry.batch_commands.packed(),
         "decide_seconds": telemetry.decide_seconds.packed(),
         "commit_seconds": telemetry.commit_seconds.packed(),

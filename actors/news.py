@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine import commands
 from engine.commands import Command, Reply
-from engine.ids import reservation_id
+from engine.ids import reservation_id, shard_of
 from engine.ledger import Ledger
 from engine.outcome import DECISIONS, Outcome
 from engine.record import NONCE, OWES, Reservation
@@ -83,7 +83,12 @@ class News:
         """Bring one shard its news, and settle that where it has acknowledged."""
         shard, (other, news) = owner.right.shard, debt
         nonce = bytes.fromhex(reservation.extra[NONCE])
-        told = await self._call(other, commands.tell(reservation_id(shard, key), nonce, *news))
+        lines = [
+            line for line in reservation.lines if shard_of(line[0], self._host.shards) == other
+        ]
+        name, (status, expires_at_ms, shipped) = reservation_id(shard, key), news
+        tell = commands.tell(name, nonce, status, expires_at_ms, shipped, lines)
+        told = await self._call(other, tell)
         if told[0] in DECISIONS or told[0] == Outcome.WEAKER:
             self._away_until.pop(other, None)
         else:

@@ -24,6 +24,7 @@ from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import (
     COMMIT_COMMANDS_MAX,
+    HINT_MS,
     HISTORY_BYTES_MAX,
     HISTORY_MS_MAX,
     QUEUE_COMMANDS_MAX,
@@ -130,6 +131,7 @@ class ShardOwner:
         self.paused = False  # An audit looks at the books.
         self.audits = asyncio.Lock()  # One at a time.
         self.suspended = False  # The store was lost: nothing is decided or sent until ``resume``.
+        self.oversold = ""  # The backing for which the store's guard has refused a batch.
         self._store = store
         self._on_lost = on_lost
         self._on_gone = on_gone
@@ -298,6 +300,7 @@ class ShardOwner:
         elif isinstance(error, StoreRefused) and error.code == "OVERSELL":
             log.error("the store's guard refused a batch", shard=self.right.shard, at=error.detail)
             self.telemetry.oversell_alarms += 1
+            self.oversold = error.detail
             self._reload()
         elif isinstance(error, StoreRefused) and error.code in _LATER:
             self._send_later(batch, error)
@@ -451,6 +454,8 @@ class ShardOwner:
         base = self.now_ms()
         self.start_clock(acquired)
         self._clock_base += max(0, base - self.now_ms())
+        # Hints end by shard time; where it has jumped, they must not end before their time.
+        await asyncio.sleep(min(self.now_ms() - base, HINT_MS) / 1000)
         for sealed in chain[applied:]:
             if sealed.effects is _FORGOTTEN:
                 await self._store.commit(right, sealed)

@@ -1,15 +1,20 @@
 """A working copy from the store, and the audit that every start makes of it."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
+from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS
 from engine.record import Durability
 from engine.store.protocol import Acquired, Right, ShardStore
 
 log = structlog.get_logger()
+
+_AGAIN_S: Final = 0.25
 
 
 async def load(
@@ -44,14 +49,33 @@ async def load(
     return ledger
 
 
-async def load_closed(store: ShardStore, ledger: Ledger) -> None:
-    """The index of ended reservations, while the shard is serving already."""
+async def load_closed(store: ShardStore, ledger: Ledger, is_needed: Callable[[], bool]) -> None:
+    """The index of ended reservations, while the shard is serving already.
+
+    Until it is there, each unknown key costs a look into the store and no SKU may be called sold
+    out by a hint: a store that is away for a moment is asked again for as long as it is needed.
+    """
+    known: set[int] = set()
+    while is_needed():
+        try:
+            await _load_hours(store, ledger, known)
+        except (StoreLost, StoreRefused) as error:
+            log.warning("ended ones are not loaded yet", shard=ledger.shard, reason=str(error))
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            ledger.closed_loaded = True
+            return
+
+
+async def _load_hours(store: ShardStore, ledger: Ledger, known: set[int]) -> None:
+    """The hours that are not ``known`` yet."""
     oldest = (await store.clock_ms() - ledger.window_ms) // CLOSED_BUCKET_MS - 1
     for hour in await store.closed_hours(ledger.shard):
+        if hour in known:
+            continue
         ledger.closed_hours.setdefault(hour, [])
-        if hour <= oldest:
-            continue  # Its window is over: tidying drops it.
-        async for portion in store.scan(ledger.shard, f"closed:{hour}"):
-            ledger.load_closed(hour, portion)
-            await asyncio.sleep(0)
-    ledger.closed_loaded = True
+        if hour > oldest:  # Else its window is over: tidying drops it.
+            async for portion in store.scan(ledger.shard, f"closed:{hour}"):
+                ledger.load_closed(hour, portion)
+                await asyncio.sleep(0)
+        known.add(hour)

@@ -24,13 +24,13 @@ from engine.state import units_left
 _NONCE_BYTES: Final = 8
 _TRIES: Final = 3
 _JITTER_S: Final = 0.02
-#: Pieces that could not be given back now ask home within seconds; nobody waits for a drop.
-_DROP_S: Final = 2.0
+#: Pieces that are not reached now ask home within seconds; nobody waits for them.
+_SEND_S: Final = 2.0
 _UNKNOWN: Final = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE)
 _SHORT: Final = (Outcome.SHORT, Outcome.CONTENDED)
 #: After these a piece may be there.
 _TAKEN: Final = (Outcome.OK, Outcome.LOST, Outcome.UNAVAILABLE, Outcome.WEAKER)
-_drops: set["asyncio.Task[Any]"] = set()
+_sent: set["asyncio.Task[Any]"] = set()
 
 
 class Caller(Protocol):
@@ -89,7 +89,10 @@ class _Attempt:
         self.weaker = self.weaker or reply[0] == Outcome.WEAKER
 
     def sealed(self, reply: Reply) -> Reply:
-        """The answer to a seal, weaker if any piece is."""
+        """The answer to a seal, weaker if any piece is. The pieces are told that they are held."""
+        at_home = but_for_copies(reply)
+        if at_home[0] == Outcome.OK:
+            self._tell_held(at_home[1])
         weaker = self.weaker and reply[0] == Outcome.OK
         return [Outcome.WEAKER, RETRY_AFTER_MS, reply] if weaker else reply
 
@@ -106,11 +109,25 @@ class _Attempt:
         """Give every piece back that may have been taken."""
         for shard, reply in self.took.items():
             if reply[0] in _TAKEN:
-                deadline_at = asyncio.get_running_loop().time() + _DROP_S
-                command = commands.drop(self.name, self.nonce)
-                task = asyncio.ensure_future(self.caller.call(shard, command, deadline_at))
-                _drops.add(task)
-                task.add_done_callback(_drops.discard)
+                self._send(shard, commands.drop(self.name, self.nonce))
+
+    def _tell_held(self, record: bytes) -> None:
+        """Let every piece know that it is held, and until when: it need not ask home then.
+
+        Until it knows, its units count as undecided, and a SKU without others as contended.
+        """
+        held = Reservation(record)
+        if held.status is Status.HELD:
+            tell = commands.tell(self.name, self.nonce, held.status, held.expires_at_ms, None)
+            for shard in self.took:
+                self._send(shard, tell)
+
+    def _send(self, shard: int, command: Command) -> None:
+        """For its effect: nobody waits for the answer."""
+        deadline_at = asyncio.get_running_loop().time() + _SEND_S
+        task = asyncio.ensure_future(self.caller.call(shard, command, deadline_at))
+        _sent.add(task)
+        task.add_done_callback(_sent.discard)
 
 
 async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: float) -> Reply:

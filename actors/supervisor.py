@@ -198,6 +198,7 @@ class Supervisor:
                 self._background(self._assign(shard, names[shard % len(names)]))
 
     async def _ask(self, name: str, host: Host) -> None:
+        version = self.map.version
         try:
             async with asyncio.timeout(HEALTH_SILENCE_MS / 1000):
                 health = await host.health()
@@ -207,13 +208,18 @@ class Supervisor:
             await self._replace(name, "ended")
             return
         self._unanswered.pop(name, None)
-        if name in self._hosts:
-            self._note_settling(name, settling=health["settling"])
-            served = {*health["shards"], *health["recovering"]}
-            for shard, owner in enumerate(self.map.owners):
-                lost = owner == name and shard not in served and not health["settling"]
-                if lost and shard not in self._assigning:
-                    self._background(self._assign(shard, name))
+        if name not in self._hosts:
+            return
+        told_of_this_map = self.map.version == version
+        self._note_settling(name, settling=health["settling"])
+        if told_of_this_map and not health["settling"]:
+            self._assign_lost(name, {*health["shards"], *health["recovering"]})
+
+    def _assign_lost(self, name: str, served: set[int]) -> None:
+        """Assign anew what a host should own and does not."""
+        for shard, owner in enumerate(self.map.owners):
+            if owner == name and shard not in served and shard not in self._assigning:
+                self._background(self._assign(shard, name))
 
     def _note_settling(self, name: str, *, settling: bool) -> None:
         """Tell everybody when a host begins to wait for the store, and when it has it back."""
@@ -287,6 +293,9 @@ class Supervisor:
     def _refused(self, shard: int, error: StoreRefused) -> None:
         if error.code == "EPOCH":
             self._epoch = max(self._epoch, int(error.detail))
+        elif error.code == "TERM" and self._state == "starting":
+            # The last one's clock was ahead of ours: whoever starts now rules all the same.
+            self._term = max(self._term, int(error.detail) + 1)
         elif error.code == "TERM":
             log.error("another supervisor rules this store: assigning no more", shard=shard)
             self._refused_by_term = True
@@ -300,8 +309,10 @@ class Supervisor:
         if owner is not None and owner in self._hosts:
             self._assigning.add(shard)
             # However this ends, the next owner's right ends that of the last.
-            with contextlib.suppress(HostLost, StoreLost, StoreRefused):
+            try:
                 await self._hosts[owner].release(shard)
+            except Exception:
+                log.exception("a shard was not given up in order", shard=shard, host=owner)
         await self._assign(shard, name)
 
     def _set_owner(self, shard: int, name: str) -> None:
@@ -362,11 +373,14 @@ class Supervisor:
         respond(msgpack.packb(told))
 
     def _renew(self, host: str, shards: list[int]) -> list[Any]:
-        """New rights for a host's own shards, after it lost the store. Nobody else gets any."""
+        """New rights for a host's own shards, after it lost the store. Nobody else gets any.
+
+        Whoever waits for a changed map tries again: the host answers now what was in doubt, or,
+        asking for none, has loaded what it asked for before.
+        """
         if self._refused_by_term:
             return []
         mine = [shard for shard in shards if self.map.owners[shard] == host]
         rights = [self._new_right(shard) for shard in mine]
-        if rights:
-            self._publish(self.map.owners)  # Who waits for a changed map tries again.
+        self._publish(self.map.owners)
         return [[right.shard, right.epoch, right.token] for right in rights]

@@ -179,9 +179,20 @@ def ask(key: str, nonce: bytes) -> Command:
     return [Op.ASK, key, nonce]
 
 
-def tell(reservation: str, nonce: bytes, status: int, expires_at_ms: int, shipped: Any) -> Command:
-    """Home's news for a piece. → OK, also when the piece has gone."""
-    return [Op.TELL, reservation, nonce, status, expires_at_ms, shipped]
+def tell(
+    reservation: str,
+    nonce: bytes,
+    status: int,
+    expires_at_ms: int,
+    shipped: Any,
+    lines: Sequence[Line] = (),
+) -> Command:
+    """Home's news for a piece. ``lines``: those of this shard with their backings.
+
+    A piece that was promised to a buyer and is lost is made again of them. → OK, also when the
+    piece has ended; IN_PROGRESS, UNKNOWN_SKU or UNKNOWN_NODE while it cannot be made again.
+    """
+    return [Op.TELL, reservation, nonce, status, expires_at_ms, shipped, lines]
 
 
 def settle(key: str, shard: int, message: Any) -> Command:
@@ -241,12 +252,13 @@ def view(skus: Sequence[str], changed_since: int) -> Command:
     return [Op.VIEW, skus, changed_since]
 
 
-def hint(sku: str, takers_known: int) -> Command:
-    """Whether a SKU may be called sold out without asking.
+def hint(sku: str, epoch_known: int, version_known: int) -> Command:
+    """Whether a SKU may be called sold out without asking, for ``HINT_MS``.
 
-    → OK, epoch, seq, takers, filter (None where it is as known); or SHORT if it may not be.
+    → OK, epoch, seq, the filter's version in this epoch, the filter (None where it is as known);
+    or SHORT if it may not be.
     """
-    return [Op.HINT, sku, takers_known]
+    return [Op.HINT, sku, epoch_known, version_known]
 
 
 def tidy() -> Command:

@@ -4,12 +4,10 @@ With m = 10 bits a key and k = 3 probes the share of false hits is (1 - exp(-k/1
 (Bloom 1970); each costs one call to the owner, nothing more.
 """
 
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
 BITS_PER_KEY: Final = 10
-_PROBES: Final = 3
 _BITS_MIN: Final = 64
 
 
@@ -23,12 +21,9 @@ class Filter:
         self._size = len(bits) * 8
 
     @classmethod
-    def of(cls, keys: Iterable[str], count: int) -> "Filter":
-        """A filter sized for ``count`` keys that holds ``keys``."""
-        filled = cls(bytearray(max(_BITS_MIN, count * BITS_PER_KEY) // 8 + 1))
-        for key in keys:
-            filled.add(key)
-        return filled
+    def of_room(cls, count: int) -> "Filter":
+        """An empty filter with room for ``count`` keys."""
+        return cls(bytearray(max(_BITS_MIN, count * BITS_PER_KEY) // 8 + 1))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Filter":
@@ -40,10 +35,10 @@ class Filter:
         return bytes(self._bits)
 
     def _probes(self, key: str) -> tuple[int, ...]:
-        # Double hashing: k probes out of two independent halves (Kirsch, Mitzenmacher 2006).
-        value = int.from_bytes(blake2b(key.encode(), digest_size=16).digest(), "big")
-        first, second = value >> 64, value & 0xFFFFFFFFFFFFFFFF | 1
-        return tuple((first + n * second) % self._size for n in range(_PROBES))
+        # Double hashing: three probes out of two independent halves (Kirsch, Mitzenmacher 2006).
+        value = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+        first, second, size = value >> 32, value & 0xFFFFFFFF | 1, self._size
+        return first % size, (first + second) % size, (first + 2 * second) % size
 
     def add(self, key: str) -> None:
         """From now on ``key in self``."""

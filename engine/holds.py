@@ -30,7 +30,7 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
-from engine.sourcing import available, choose, moved, serves
+from engine.sourcing import available, choose, moved, serves, withheld
 from engine.state import PIECE, ShardState, units_left
 from engine.stock import Position
 
@@ -114,6 +114,8 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     refused = refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
+    if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], extra, now_ms):
+        return [Outcome.SHORT, [[*lines[0], 0]], True]
     granted = grant(state, lines, extra)
     if granted is None:
         short = short_reply(state, lines, extra)
@@ -126,7 +128,7 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     record: bytes = pack(members)
     state.held(key, record)
     for line in granted:
-        state.books[line[0]].takers.append(key)
+        state.taken(line[0], key)
     state.schedule(key, now_ms + hold_ms)
     return [OK, record]
 

@@ -10,22 +10,53 @@ from typing import TypeAlias
 from engine import corrections, fulfilment, holds, network, pieces, views
 from engine.commands import Command, Op, Reply
 from engine.events import Event
-from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX
+from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX, TAKERS_TIDIED_MAX
 from engine.loading import LoadedState
 from engine.outcome import Outcome
 from engine.state import PIECE, ShardState
+from engine.takers import Takers
 
 Handler: TypeAlias = Callable[[ShardState, Command, int], Reply]
+
+#: One in so many references is forgotten at a time where there are very many: every 30 s makes
+#: eleven times as many as there are in the day that each is remembered, so they cannot pile up.
+_REFERENCES_SHARE = 256
 
 
 def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.tidy``; a little at a time."""
-    corrections.forget_references(state, now_ms, SWEEP_MAX)
+    most = max(SWEEP_MAX, len(state.references) // _REFERENCES_SHARE)
+    corrections.forget_references(state, now_ms, most)
     oldest = min(state.closed_hours, default=None)
     last = (now_ms - state.window_ms) // CLOSED_BUCKET_MS - 1
     if oldest is not None and oldest <= last and state.effects.drop_bucket is None:
         _forget_closed(state, oldest)
+    _prune_takers(state)
     return [Outcome.OK]
+
+
+def _prune_takers(state: ShardState) -> None:
+    """Drop takers of SKUs whose keys are free again; when an hour has gone, of every SKU once.
+
+    What is dropped though its batch is taken back makes no difference but to keys out of time.
+    """
+    left = TAKERS_TIDIED_MAX
+    while state.untidied and left > 0:
+        sku, first = state.untidied.pop()
+        takers = state.books[sku].takers if sku in state.books else Takers()
+        looked_at = min(left, len(takers) - first)
+        first = takers.prune(first, left, lambda field: _is_known(state, field))
+        left -= max(1, looked_at)
+        if first < len(takers):
+            state.untidied.append((sku, first))
+
+
+def _is_known(state: ShardState, field: str) -> bool:
+    """Whether a taker is open or has ended within the window.
+
+    Of pieces only the open ones count: no basket is ever told "sold out" by a hint.
+    """
+    return field in state.reservations or (field[0] != PIECE and hash(field) in state.closed)
 
 
 def _forget_closed(state: ShardState, hour: int) -> None:
@@ -40,6 +71,7 @@ def _forget_closed(state: ShardState, hour: int) -> None:
 
     state.undo(restore)
     state.effects.drop_bucket = hour
+    state.untidied = [(sku, 0) for sku, book in state.books.items() if book.takers]
     state.fact(Event.FORGOTTEN, f"closed:{hour}", None)
 
 
@@ -73,7 +105,7 @@ _HANDLERS: dict[int, Handler] = {
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({
     Op.RESERVE, Op.CONFIRM, Op.RELEASE, Op.EXTEND, Op.CANCEL, Op.READ, Op.FULFIL, Op.SEAL, Op.ASK,
-    Op.TAKE,
+    Op.TAKE, Op.TELL,
 })  # fmt: skip
 
 
@@ -101,7 +133,7 @@ class Ledger(LoadedState):
             if command[0] not in _KEYED:
                 continue
             key = command[1]
-            if command[0] == Op.TAKE:
+            if command[0] in (Op.TAKE, Op.TELL):
                 fields.add(pieces.ended_piece(key, command[2]))
             elif key not in self.reservations:
                 fields.add(key)

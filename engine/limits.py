@@ -97,5 +97,9 @@ VIEW_AGE_MS_MAX: Final = 2_000
 HINT_MS: Final = 100
 #: Keys a sold-out hint's filter may hold (10 bits each); above it the owner answers itself.
 HINT_KEYS_MAX: Final = 200_000
+#: Keys entered into it at a time, between other decisions: 10 ms.
+HINT_KEYS_AT_ONCE: Final = 5_000
+#: Takers of SKUs looked through at a time for those whose window is over: 5 ms.
+TAKERS_TIDIED_MAX: Final = 20_000
 #: Keys a gateway remembers to notice one used with two homes.
 RECENT_KEYS_MAX: Final = 100_000

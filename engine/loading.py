@@ -120,8 +120,13 @@ class LoadedState(ShardState):
             if free.get(backing, 0) != guard.get(backing, 0)
         ]
         for backing in differing:
-            book = self.books.get(backing.partition("|")[0])
-            if book is not None:
-                book.stopped = True
-                book.reorder()
+            self.stop(backing.partition("|")[0])
         return differing
+
+    def stop(self, sku: str) -> None:
+        """Sell nothing of a SKU of this shard."""
+        book = self.books.get(sku)
+        if book is not None:
+            self.stopped_skus.add(sku)
+            book.stopped = True
+            book.reorder()

@@ -13,6 +13,7 @@ from engine.ids import shard_of
 from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
 from engine.record import (
+    BACKINGS,
     HOME,
     NONCE,
     PIECES,
@@ -72,7 +73,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     _unsealed(state, piece, 1)
     record = _store(state, field, piece)
     for line in granted:
-        state.books[line[0]].takers.append(field)
+        state.taken(line[0], field)
     state.schedule(field, piece.expires_at_ms)
     return [OK, record]
 
@@ -136,7 +137,7 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     record = reservation.packed()
     state.held(key, record)
     for line in own:
-        state.books[line[0]].takers.append(key)
+        state.taken(line[0], key)
     state.schedule(key, reservation.expires_at_ms)
     return [OK, record]
 
@@ -242,25 +243,66 @@ def ask(state: ShardState, command: Command, now_ms: int) -> Reply:
 
 def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Home's news for a piece; see ``commands.tell``."""
-    _, reservation_id, nonce, status, expires_at_ms, shipped = command
+    _, reservation_id, nonce, status, expires_at_ms, shipped, lines = command
     field = PIECE + reservation_id
     record = state.reservations.get(field)
-    if record is None:
-        return [OK]
-    piece = Reservation(record)
-    if piece.digest != nonce:
-        return [OK]
     status = Status(status)
+    promised = bool(shipped) or status in (Status.CONFIRMED, Status.FULFILLED)
+    piece = Reservation(record) if record is not None else None
+    if piece is None or piece.digest != nonce:
+        if not promised or state.known(ended_piece(reservation_id, nonce)) is not None:
+            return [OK]  # It has ended, or there is nothing to make good.
+        if piece is not None:
+            return [Outcome.IN_PROGRESS]  # Another attempt is in its place, not for long.
+        lost = [line for line in lines if len(line) > BACKINGS]
+        refused = _nowhere(state, lost)
+        if refused is not None or not lost:
+            return refused or [OK]
+        piece = _found_again(state, reservation_id, nonce, lost)
     if status is Status.HELD:
         _hold_piece(state, field, piece, max(expires_at_ms, now_ms + 1000))
         return [OK]
-    if shipped or status in (Status.CONFIRMED, Status.FULFILLED):
+    if promised:
         _confirm_piece(state, piece)
         _ship(state, piece, shipped)
         _store(state, field, piece)
     if status is not Status.CONFIRMED:
         _end_piece(state, field, piece)
     return [OK]
+
+
+def _nowhere(state: ShardState, lines: list[Line]) -> Reply | None:
+    """What must be known again before lost units can be counted: SKUs, positions."""
+    skus = sorted({line[0] for line in lines if line[0] not in state.books})
+    if skus:
+        return [Outcome.UNKNOWN_SKU, skus]
+    nodes = {
+        line[at]
+        for line in lines
+        for at in range(BACKINGS, len(line), 2)
+        if line[at] not in state.books[line[0]].positions
+    }
+    return [Outcome.UNKNOWN_NODE, sorted(nodes)] if nodes else None
+
+
+def _found_again(
+    state: ShardState, reservation_id: str, nonce: bytes, lines: list[Line]
+) -> Reservation:
+    """A confirmed piece that the store has lost: its units are promised, sold again or not.
+
+    To the guard the world has taken them. What others have got meanwhile becomes a shortfall.
+    """
+    piece = Reservation.__new__(Reservation)
+    piece.status, piece.level, piece.digest = Status.CONFIRMED, state.level, nonce
+    piece.lines, piece.extra = lines, {HOME: int(reservation_id.partition(".")[0], 16)}
+    piece.expires_at_ms = 0
+    for sku, node, units in piece.backings():
+        position = state.position(sku, node)
+        state.commit_again(position, units)
+        review(state, position, "lost piece")
+    for line in lines:
+        state.taken(line[0], PIECE + reservation_id)
+    return piece
 
 
 def _hold_piece(state: ShardState, field: str, piece: Reservation, until_ms: int) -> None:

@@ -127,8 +127,14 @@ class Reservation:
 
 
 def status_of(record: bytes) -> int:
-    """The ``Status`` of a packed record, read off its flags: they lie in its second byte."""
-    return record[1] % LEVEL_UNIT
+    """The ``Status`` of a packed record, read off its flags."""
+    return record[FLAGS_AT] % LEVEL_UNIT
+
+
+def expires_at_ms_of(record: bytes) -> int:
+    """When a packed record's hold ends; 0 in one that never was a hold."""
+    is_instant = record[FLAGS_AT + 1 : FLAGS_AT + 2] == UINT64
+    return int.from_bytes(record[FLAGS_AT + 2 : FLAGS_AT + 10], "big") if is_instant else 0
 
 
 def line_units(line: Line) -> int:

@@ -8,6 +8,7 @@ each choice costs O(log nodes), not a scan.
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
+from engine.record import CHANNEL, PARTIAL, Extra, Line
 from engine.stock import Book, Position
 
 Choice: TypeAlias = list[tuple[Position, int]]
@@ -100,3 +101,14 @@ def available(book: Book, node: str | None, channel: str | None) -> int:
         return sum(p.sellable for p in book.positions.values() if serves(p, channel))
     position = book.positions.get(node)
     return position.sellable if position is not None and serves(position, channel) else 0
+
+
+def withheld(book: Book, line: Line, extra: Extra | None, now_ms: int) -> bool:
+    """Whether units are there that a single line may not have yet: see ``views.hint``.
+
+    Gateways may still be calling the SKU sold out, to single lines that want all or nothing.
+    """
+    if now_ms > book.hinted_until_ms or (extra and extra.get(PARTIAL)):
+        return False
+    there: int = available(book, line[1], extra.get(CHANNEL) if extra else None)
+    return bool(there >= line[2])

@@ -79,6 +79,10 @@ class ShardState:
         self.piece_count = 0
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
+        #: SKUs of which nothing is sold until somebody has looked.
+        self.stopped_skus: set[str] = set()
+        #: SKUs and places in their lists from which on takers may be those of keys free again.
+        self.untidied: list[tuple[str, int]] = []
         #: When each SKU last changed, oldest first: what views ask for.
         self.changed: dict[str, int] = {}
         self.changed_floor = 0
@@ -219,6 +223,27 @@ class ShardState:
         self.touch(position)
         position.reserved -= units
         position.committed += units
+
+    def commit_again(self, position: Position, units: int) -> None:
+        """Count units as committed whose record was lost; the guard is told that they have gone."""
+        self.touch(position)
+        added, removed = self.effects.world.get(position, (0, 0))
+        self.effects.world[position] = (added, removed + units)
+        position.committed += units
+        moved(position)
+
+    def taken(self, sku: str, field: str) -> None:
+        """Note that a record has taken units of a SKU, which no hint holds up any more."""
+        book = self.books[sku]
+        book.takers.append(field)
+        if 0 < book.hinted_until_ms < self.effects.now_ms:
+            self.hint(book, 0)
+
+    def hint(self, book: Book, until_ms: int) -> None:
+        """Let gateways call a SKU sold out until then; 0: not any more."""
+        before = book.hinted_until_ms
+        self.undo(lambda: book.hint(before))
+        book.hint(until_ms)
 
     def correct(self, position: Position, on_hand: int) -> None:
         """The world says there are ``on_hand`` units."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.ids import backing_of
+from engine.takers import Takers
 
 
 class Node:
@@ -93,6 +94,7 @@ class Book:
 
     __slots__ = (
         "heap",
+        "hinted_until_ms",
         "members",
         "only",
         "positions",
@@ -109,6 +111,9 @@ class Book:
         self.positions: dict[str, Position] = {}
         #: The position where there is just one, which is most SKUs of a drop.
         self.only: Position | None = None
+        #: Gateways may call the SKU sold out until then without asking: no single line takes
+        #: units of it, or its buyer might be told so about what is his. 0: they may not.
+        self.hinted_until_ms = 0
         #: The books of this SKU contradict the store: nothing is sold until somebody has looked.
         self.stopped = False
         #: Some node serves certain channels only.
@@ -116,7 +121,7 @@ class Book:
         #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
         self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
-        self.takers: list[str] = []
+        self.takers = Takers()
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
 
@@ -128,10 +133,16 @@ class Book:
             self.reorder()
         return position
 
+    def hint(self, until_ms: int) -> None:
+        """The SKU may be called sold out until then; 0 ends that."""
+        self.hinted_until_ms = until_ms
+        self.reorder()
+
     def reorder(self) -> None:
         """Look again at what is derived from the positions and their nodes."""
         positions = self.positions.values()
         self.restricted = any(position.place.channels for position in positions)
         alone = len(self.positions) == 1 and not self.restricted and not self.stopped
+        alone = alone and not self.hinted_until_ms  # The short way in ``holds`` does not look.
         self.only = next(iter(positions)) if alone else None
         self.heap = None

@@ -3,11 +3,10 @@
 from typing import Any
 
 from engine.commands import Command, Reply
-from engine.filter import Filter
-from engine.limits import HINT_KEYS_MAX
+from engine.limits import HINT_KEYS_MAX, HINT_MS
 from engine.outcome import Outcome
 from engine.shortfalls import broken_promises
-from engine.state import PIECE, ShardState
+from engine.state import ShardState
 from engine.stock import Book
 
 OK = Outcome.OK
@@ -63,19 +62,25 @@ def _sellable(book: Book | None) -> list[Any] | None:
 def hint(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.hint``.
 
+    It comes with a promise: until ``HINT_MS`` are over nobody takes units in a single line whose
+    key is not in the filter, so that whoever has taken some is never told "sold out".
+
     Refused while units could come back from undecided baskets, while ended reservations are
-    still being read (a retry of one must get its 200), and for more keys than a filter may hold.
+    still being read (a retry of one must get its 200), for more keys than a filter may hold, and
+    until they all have been entered into it.
     """
-    _, sku, takers_known = command
+    _, sku, epoch_known, version_known = command
     book = state.books.get(sku)
     if book is None:
         return [Outcome.UNKNOWN_SKU, [sku]]
-    takers = len(book.takers)
+    takers = book.takers
     sellable = any(position.sellable for position in book.positions.values())
-    if sellable or book.unsealed or not state.closed_loaded or takers > HINT_KEYS_MAX:
+    if sellable or book.unsealed or not state.closed_loaded or len(takers) > HINT_KEYS_MAX:
         return [Outcome.SHORT]
-    data = None
-    if takers != takers_known:
-        keys = (t.partition(".")[2] if t[0] == PIECE else t for t in book.takers)
-        data = Filter.of(keys, takers).to_bytes()
-    return [OK, state.epoch, state.seq, takers, data]
+    over_keys = takers.filter_now()
+    if over_keys is None:
+        return [Outcome.SHORT]
+    state.hint(book, now_ms + HINT_MS)
+    known = (state.epoch, takers.version) == (epoch_known, version_known)
+    data = None if known else over_keys.to_bytes()
+    return [OK, state.epoch, state.seq, takers.version, data]

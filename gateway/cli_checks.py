@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from engine.errors import StoreRefused, TidegateError
 from engine.record import Durability
 from engine.store.server import StoreServer, find_binary
-from engine.store.setup import prepare
+from engine.store.setup import inspect, prepare
 from engine.store.wire import connect
 
 PYTHON_MIN: Final = (3, 11)
@@ -155,7 +155,7 @@ async def _try_own(kind: str) -> str:
 
 
 async def _try_url(url: str) -> str:
-    """What a running server can do; nothing is written to it. Raises StoreLost or StoreRefused."""
+    """What a running server can do; nothing is written to it. Raises ``TidegateError``."""
     parts = urlsplit(url)
     address = (
         parts.path
@@ -163,6 +163,7 @@ async def _try_url(url: str) -> str:
         else (parts.hostname or "127.0.0.1", parts.port or 6379)
     )
     auth = (parts.username or "default", parts.password) if parts.password else None
+    await inspect(url)
     wire = await connect(address, auth)
     try:
         await wire.call("EVAL", "return cmsgpack.unpack(ARGV[1])[2]", "0", b"\x92\x01\x02")

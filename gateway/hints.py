@@ -34,12 +34,12 @@ _OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN})
 class Hint:
     """What is known of one SKU that was sold out."""
 
-    __slots__ = ("asking", "at", "filter", "takers", "used", "valid_until", "wishes")
+    __slots__ = ("asking", "at", "filter", "used", "valid_until", "version", "wishes")
 
     def __init__(self) -> None:
         self.wishes: set[tuple[str | None, str | None]] = set()
-        self.at = (-1, -1)  # (epoch, seq) of what is known.
-        self.takers = -1
+        self.at = (0, -1)  # (epoch, seq) of what is known.
+        self.version = -1
         self.filter: Filter | None = None
         self.valid_until = 0.0
         self.asking = False
@@ -75,7 +75,9 @@ class Hints:
             if len(self.by_sku) >= HINTS_MAX:
                 return
             hint = self.by_sku[sku] = Hint()
-        hint.wishes.add(_wish(asked))
+        if _wish(asked) not in hint.wishes:
+            hint.wishes.add(_wish(asked))
+            hint.valid_until = 0.0  # What is known is older than this wish's refusal.
         self._ask(sku, hint)
 
     def units_moved(self, sku: str) -> None:
@@ -99,19 +101,20 @@ class Hints:
                 self._learn(sku, hint, reply, sent_at)
 
         shard = shard_of(sku, self._client.shards)
-        command = commands.hint(sku, hint.takers)
+        command = commands.hint(sku, hint.at[0], hint.version)
         self._client.submit(shard, command, sent_at + VALID_S, told)
 
     def _learn(self, sku: str, hint: Hint, reply: Reply, sent_at: float) -> None:
         if reply[0] != Outcome.OK:
             del self.by_sku[sku]
             return
-        _ok, epoch, seq, takers, data = reply
-        if (epoch, seq) < hint.at or (data is None and hint.filter is None):
+        _ok, epoch, seq, version, data = reply
+        as_known = hint.filter is not None and (epoch, version) == (hint.at[0], hint.version)
+        if (epoch, seq) < hint.at or (data is None and not as_known):
             del self.by_sku[sku]
             return
         hint.at = (epoch, seq)
-        hint.takers = takers
+        hint.version = version
         if data is not None:
             hint.filter = Filter.from_bytes(data)
         hint.valid_until = sent_at + VALID_S

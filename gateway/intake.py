@@ -48,6 +48,8 @@ _SHORT: Final = int(Outcome.SHORT)
 _WEAKER: Final = int(Outcome.WEAKER)
 _LOST: Final = int(Outcome.LOST)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
+#: After these units were, or may have been, taken.
+_MAY_HAVE_TAKEN: Final = frozenset((_OK, _WEAKER, _LOST))
 _OVERLOADED: Final[Reply] = [Outcome.OVERLOADED, OVERLOAD_RETRY_MS]
 
 log = structlog.get_logger()
@@ -86,7 +88,7 @@ class Intake:
             self.reservations_waiting += 1
             self._run(self.client.reserve_over_shards(ask.of(key), deadline_at), decided)
             return True
-        if self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
+        if before is None and self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
             sku, node, units = ask.lines[0]
             self.metrics.refused += 1
             done(home, [_SHORT, [[sku, node, units, 0]], True])
@@ -99,12 +101,12 @@ class Intake:
     def _reserved(self, key: str, ask: Ask, done: Decided, reply: Reply) -> None:
         self.reservations_waiting -= 1
         code = reply[0]
+        if self.hints.by_sku and code in _MAY_HAVE_TAKEN:
+            for line in ask.lines:
+                self.hints.units_moved(line[0])
         if code == _OK:
             self.metrics.created += 1
             self.keys.remember(key, ask.home)
-            if self.hints.by_sku:
-                for line in ask.lines:
-                    self.hints.units_moved(line[0])
         elif code == _REPEATED:
             self.metrics.repeated += 1
             self.keys.remember(key, ask.home)

@@ -84,6 +84,8 @@ def exposition(metrics: Metrics, reports: Sequence[Mapping[str, Any]]) -> str:
         _summed("commit_seconds", "Time to commit a batch.", reports),
         _histogram("refusal_seconds", "Time from the read of a request to its refusal.",
                    metrics.refusal_s.packed()),
+        _by_shard("stopped_skus", "SKUs not sold until somebody has looked. Must be 0.", reports,
+                  "stopped_skus"),
         _family("oversold_units", "gauge", "Units promised twice. Must be 0.", [
             ({}, sum(report["oversold_units"] for report in reports)),
         ]),

@@ -53,6 +53,7 @@ class ShardView:
         self._loop = loop
         self._rows: dict[str, list[Row] | None] = {}
         self._version = -1
+        self._epoch = -1  # Versions are of one owner: the store of the next may be behind.
         self._read_at = -1.0  # When the poll was sent that the view stands on.
         self._used_at = 0.0
         self._polling = False
@@ -121,8 +122,9 @@ class ShardView:
             self._timer = self._loop.call_later(after_s, self._poll)
 
     def _take(self, reply: Reply, sent_at: float, asked: set[str]) -> None:
-        _ok, _epoch, self.seq, version, seen = reply
-        if version < 0 or self._version < 0 or len(self._rows) > SKUS_MAX:
+        _ok, epoch, self.seq, version, seen = reply
+        same_owner, self._epoch = epoch == self._epoch, epoch
+        if version < 0 or self._version < 0 or not same_owner or len(self._rows) > SKUS_MAX:
             self._rows.clear()  # Nobody knows what else has changed.
         for sku, rows in seen.items():
             if sku in self._rows or sku in asked:

@@ -52,6 +52,7 @@ class Pair:
         await self.ask(self.replica, "CONFIG", "SET", "masteruser", "admin", "masterauth", password)
         await self.ask(self.replica, "REPLICAOF", "127.0.0.1", self.port)
         await eventually(self._copied)
+        await self.ask(self.primary, "CONFIG", "SET", "min-replicas-to-write", 1)
 
     async def _copied(self) -> bool:
         """Whether a write of now has reached the replica."""
@@ -64,6 +65,10 @@ class Pair:
             return min(counts) == 1
         finally:
             await admin.aclose()
+
+    async def is_alone(self) -> bool:
+        """Whether the primary has noticed that its replica has gone."""
+        return b"connected_slaves:0" in await self.ask(self.primary, "INFO", "replication")
 
     async def ask(self, server: StoreServer, *words: Any) -> Any:
         """What a server answers its administrator."""

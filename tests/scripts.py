@@ -121,11 +121,13 @@ class Script:
         status = self.random.choice((0, 1, 2, 3, 4, 5))
         drawn = [line for line in self.lines() if line[0] != "unknown"] or [("A", 1)]
         lines = [[sku, node[0] if node else None, units] for sku, units, *node in drawn]
+        lost = [["A", None, 2, self.random.choice(NODES), 2]]
         return self.random.choice((
             commands.take(key, nonce, 15, lines, None),
             commands.take(key, nonce, 15, lines, {"p": True}),
             commands.drop(key, nonce),
             commands.tell(key, nonce, status, self.now_ms + 9_000, None),
+            commands.tell(key, nonce, status, 0, None, lost),
             commands.ask(key[4:], nonce),
         ))  # fmt: skip
 
@@ -159,7 +161,7 @@ class Script:
         """Reads are decided like the rest."""
         return self.random.choice((
             commands.read(self.known()), commands.stock(self.random.choice(SKUS)),
-            commands.view(list(SKUS), 0), commands.hint("A", 0), commands.read_network(0),
+            commands.view(list(SKUS), 0), commands.hint("A", 0, 0), commands.read_network(0),
         ))  # fmt: skip
 
 

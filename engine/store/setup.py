@@ -1,14 +1,19 @@
 """Before the first owner: found the shards, load the functions, check what the store promises."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.errors import CannotStart
 from engine.record import Durability
+from engine.store.checks import check_level, check_server, version_of
 from engine.store.keys import STORE, key
 from engine.store.redis import client
 
@@ -35,21 +40,31 @@ async def prepare(url: str, shards: int, level: Durability) -> StoreFacts:
     Raises ``CannotStart`` where the store is too old, founded with another number of shards, or
     cannot keep the durability level: a level is never lowered silently.
     """
+    async with _administration(url) as admin:
+        info = await check_server(admin)
+        await check_level(admin, level, info)
+        await _load_library(admin)
+        return await _found(admin, shards, version_of(info))
+
+
+async def inspect(url: str) -> None:
+    """Refuse a server that no level can be kept on; nothing is written to it."""
+    async with _administration(url) as admin:
+        await check_server(admin)
+
+
+@asynccontextmanager
+async def _administration(url: str) -> AsyncIterator[Any]:
+    """A connection for set-up; whatever goes wrong on it is ``CannotStart``."""
     admin = client(url)
     try:
-        info = await admin.info()
-        await _check_level(admin, level, info)
-        await _load_library(admin)
-        facts = await _found(admin, shards, _version(info))
-    except (OSError, ConnectionError) as error:
+        yield admin
+    except (OSError, RedisConnectionError, RedisTimeoutError) as error:
         raise CannotStart(f"cannot reach the store: {error}; is it running?") from error
+    except RedisError as error:
+        raise CannotStart(f"the store refuses our set-up: {error}") from error
     finally:
         await admin.aclose()
-    return facts
-
-
-def _version(info: dict[str, Any]) -> str:
-    return str(info.get("valkey_version") or info["redis_version"])
 
 
 async def _load_library(admin: Any) -> None:
@@ -77,33 +92,3 @@ async def _found(admin: Any, shards: int, version: str) -> StoreFacts:
     for shard in range(shards + 1):
         await admin.execute_command("FCALL", "tidegate_found_v1", 1, key(shard, "meta"), store_id)
     return StoreFacts(store_id, founded, version)
-
-
-async def _check_level(admin: Any, level: Durability, info: dict[str, Any]) -> None:
-    """Refuse to start at a level the store does not keep."""
-    if int(str(info["redis_version"]).split(".")[0]) < 7:
-        raise CannotStart(f"the store is version {_version(info)}; Tidegate needs 7.0 or newer")
-    if level is Durability.MEMORY:
-        return
-    config = await admin.config_get("append*")
-    if config.get("appendonly") != "yes":
-        raise CannotStart(
-            f"durability {level.name.lower()} needs `appendonly yes` in the store's settings"
-        )
-    if level >= Durability.FSYNC and config.get("appendfsync") != "always":
-        raise CannotStart(
-            f"durability {level.name.lower()} needs `appendfsync always` in the store's settings, "
-            f"which has `{config.get('appendfsync')}`; set it, or ask for --durability everysec"
-        )
-    if level >= Durability.REPLICATED and not info.get("connected_slaves"):
-        raise CannotStart(
-            f"durability {level.name.lower()} needs a replica, and the store has none; "
-            "attach one, or ask for --durability fsync"
-        )
-    # The list rather than INFO: redis-py cannot read what that says of a missing command.
-    waits = level is not Durability.REPLICATED_FSYNC or await admin.command_list(pattern="waitaof")
-    if not waits:
-        raise CannotStart(
-            "durability replicated_fsync needs WAITAOF (Redis 7.2, Valkey 7.2 or newer); "
-            "ask for --durability replicated"
-        )

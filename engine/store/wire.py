@@ -90,5 +90,9 @@ async def connect(address: str | tuple[str, int], auth: tuple[str, str] | None) 
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     if auth is not None:
-        await wire.call("AUTH", *auth)
+        try:
+            await wire.call("AUTH", *auth)
+        except BaseException:
+            wire.close()
+            raise
     return wire

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import CannotStart, StoreLost
+from engine.errors import CannotStart, StoreLost, StoreRefused
 from engine.record import Durability
 from engine.store.protocol import Right
 from engine.store.redis import RedisStore
@@ -113,12 +113,16 @@ def test_a_replica_that_is_there_is_never_missed(pair: Pair) -> None:
 
 
 def test_a_killed_replica_is_missed_until_another_has_caught_up(mortal: Pair) -> None:
-    """One that starts anew has what was sold while there was none."""
+    """The store takes nothing without one; told to go on, what it sells is copied later."""
 
     async def steps() -> None:
         store = await mortal.store()
         right = await owned(store)
         mortal.replica.kill()
+        await eventually(mortal.is_alone)
+        with pytest.raises(StoreRefused, match="NOREPLICAS"):
+            await sell(store, right, 1)
+        await mortal.ask(mortal.primary, "CONFIG", "SET", "min-replicas-to-write", 0)
         await sell(store, right, 3)
         assert not await store.copies()
         await mortal.replica.restart()
@@ -209,15 +213,11 @@ def test_a_level_without_a_replica_is_refused_at_the_start(mortal: Pair) -> None
         url = mortal.primary.admin_url
         await prepare(url, 1, Durability.REPLICATED)
         mortal.replica.kill()
-
-        async def alone() -> bool:
-            told = await mortal.ask(mortal.primary, "INFO", "replication")
-            return b"connected_slaves:0" in told
-
-        await eventually(alone)
+        await eventually(mortal.is_alone)
         for level in (Durability.REPLICATED, Durability.REPLICATED_FSYNC):
             with pytest.raises(CannotStart, match="needs a replica"):
                 await prepare(url, 1, level)
+        await mortal.ask(mortal.primary, "CONFIG", "SET", "min-replicas-to-write", 0)
         await prepare(url, 1, Durability.FSYNC)
 
     run(steps())

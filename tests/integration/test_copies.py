@@ -80,7 +80,7 @@ async def test_refusals_and_reads_of_the_same_batch_are_what_they_are(cluster: C
         cluster.call("A", commands.stock("A")),
         cluster.call("A", commands.read_sku("A")),
         cluster.call("A", commands.view(["A"], 0)),
-        cluster.call("A", commands.hint("A", 0)),
+        cluster.call("A", commands.hint("A", 0, 0)),
         cluster.call("A", commands.release("never")),
         cluster.reserve("other", ["unknown", None, 1]),
     ]

@@ -112,6 +112,30 @@ async def test_whoever_may_have_been_served_never_hears_that_nothing_was_done(
 
 
 @on_cluster
+async def test_what_was_not_sent_when_the_line_broke_is_sent_when_it_is_back(
+    cluster: Cluster,
+) -> None:
+    """Nobody else owns the shard, and it was never on its way: nothing is lost, nobody waits."""
+    await cluster.stock({"A": 10})
+    host = cluster.owner_of("A")
+    host.store.gate = asyncio.Event()
+    before = host.store.commits
+    sent = asyncio.ensure_future(cluster.reserve("k1", ["A", None, 1]))
+    await until(lambda: host.store.commits > before)
+    queue = cluster.client._queues[host.name]
+    waiting = asyncio.ensure_future(cluster.reserve("k2", ["A", None, 1]))
+    await until(lambda: len(queue._then) == 1)
+    line = queue.line
+    assert line is not None
+    line.close()
+    await until(lambda: queue.line not in (None, line))
+    host.store.gate.set()
+    assert (await waiting)[0] == Outcome.OK
+    assert (await sent)[0] == Outcome.LOST
+    assert (await cluster.position("A"))["reserved"] == 2
+
+
+@on_cluster
 async def test_without_an_owner_nothing_is_done_and_that_is_said(cluster: Cluster) -> None:
     """A shard nobody owns for longer than we try: unavailable, outcome none."""
     await cluster.stock({"A": 10})

@@ -147,6 +147,46 @@ def test_a_host_is_told_how_long_the_window_is() -> None:
 
 
 @on_cluster
+async def test_the_index_of_ended_keys_is_loaded_though_the_store_is_away_for_a_moment(
+    cluster: Cluster,
+) -> None:
+    """It goes on where it was; an owner that has gone asks no more."""
+    await cluster.stock({"A": 10})
+    for key in ("k1", "k2"):
+        await cluster.reserve(key, ["A", None, 1])
+        await cluster.call("A", commands.release(key))
+    other = others_of(cluster, cluster.owner_of("A"))
+    scan, away = other.store.scan, True
+    asked = 0
+
+    async def shaky(shard: int, name: str) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+        nonlocal asked
+        if name.startswith("closed:"):
+            asked += 1
+            if away:
+                raise StoreLost("a moment")
+        async for portion in scan(shard, name):
+            yield portion
+
+    other.store.scan = shaky  # type: ignore[method-assign]
+    await moved(cluster, "A")
+    owner = other.core.owners[shard_of("A", SHARDS)]
+    await until(lambda: asked > 1)
+    assert not owner.ledger.closed_loaded
+    away = False
+    await until(lambda: owner.ledger.closed_loaded)
+    assert (await cluster.reserve("k2", ["A", None, 1]))[0] == Outcome.REPEATED
+    away = True
+    await moved(cluster, "A")
+    await moved(cluster, "A")
+    await moved(cluster, "A")
+    await asyncio.sleep(0.4)  # Whoever asked before has seen that its owner has gone.
+    asked = 0
+    await asyncio.sleep(0.4)
+    assert asked == 0
+
+
+@on_cluster
 async def test_ended_reservations_are_forgotten_after_their_window(cluster: Cluster) -> None:
     """A day later their hour is dropped from store and memory; the key is free again."""
     await cluster.stock({"A": 10})

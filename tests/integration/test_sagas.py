@@ -4,47 +4,19 @@ import asyncio
 
 import pytest
 
-from actors import chores, news
+from actors import chores
 from actors.owner import ShardOwner
 from engine import commands
 from engine import pieces as pieces_module
 from engine.commands import Reply
 from engine.ids import digest, shard_of
-from engine.limits import QUEUE_COMMANDS_MAX
 from engine.outcome import Outcome
 from engine.record import NONCE, Reservation, Status
 from engine.requests import Reserve
-from tests.cluster import SHARDS, Cluster, LocalHost, asked, eventually, on_cluster, skus_on, until
+from tests.baskets import HOME, SKUS, everywhere, held, owner_of, stocked
+from tests.cluster import SHARDS, Cluster, asked, eventually, on_cluster, skus_on, until
 
-#: A SKU on each shard, smallest first: the first one's shard is home.
-SKUS = sorted(skus_on(shard, 1)[0] for shard in range(SHARDS))
-HOME = SKUS[0]
 PARTIAL = {"p": True}
-
-
-def others_of(cluster: Cluster, host: LocalHost) -> LocalHost:
-    return next(other for other in cluster.hosts.values() if other is not host)
-
-
-async def stocked(cluster: Cluster, units: int = 10) -> None:
-    await cluster.stock(dict.fromkeys(SKUS, units))
-
-
-async def held(cluster: Cluster, key: str, units: int = 2) -> Reservation:
-    """A basket with units of every SKU."""
-    reply = await cluster.reserve(key, *([sku, None, units] for sku in SKUS))
-    assert reply[0] == Outcome.OK, reply
-    return Reservation(reply[1])
-
-
-async def everywhere(cluster: Cluster, **wanted: int) -> None:
-    """Wait until the position of every SKU says so: news take a moment to the other shards."""
-
-    async def so() -> bool:
-        positions = [await cluster.position(sku) for sku in SKUS]
-        return all(wanted.items() <= position.items() for position in positions)
-
-    await eventually(so)
 
 
 @on_cluster
@@ -304,68 +276,27 @@ async def test_a_participant_that_is_away_hears_of_the_payment_later(cluster: Cl
     await cluster.audit_is_clean()
 
 
-def away_from_home(cluster: Cluster) -> str:
-    """A SKU that another host owns than the home of ``SKUS``."""
-    home = cluster.owner_of(HOME)
-    return next(sku for sku in SKUS if cluster.owner_of(sku) is not home)
+def test_sealed_pieces_know_it_at_once_and_need_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SKU whose last units are in a held basket is sold out, not contended."""
+    monkeypatch.setattr(pieces_module, "PIECE_ASK_MS", 300)
+    expiring(monkeypatch)
+    asked_home: list[str] = []
 
+    async def counted(self: chores.Chores, owner: ShardOwner, field: str) -> None:
+        asked_home.append(field)
 
-def owner_of(cluster: Cluster, sku: str) -> ShardOwner:
-    return cluster.owner_of(sku).core.owners[shard_of(sku, SHARDS)]
-
-
-def disowned(cluster: Cluster, sku: str) -> None:
-    """Nobody is said to own a SKU's shard any more."""
-    owners = list(cluster.supervisor.map.owners)
-    owners[shard_of(sku, SHARDS)] = None
-    cluster.supervisor._assigning.add(shard_of(sku, SHARDS))
-    cluster.supervisor._publish(tuple(owners))
-
-
-@on_cluster
-async def test_an_overloaded_home_does_not_forget_what_it_owes(cluster: Cluster) -> None:
-    """Its record cannot be read for a while; the news are brought when it can."""
-    await stocked(cluster)
-    await held(cluster, "k1")
-    participant = owner_of(cluster, away_from_home(cluster))
-    home = owner_of(cluster, HOME)
-    participant.paused = True
-    home.queued = QUEUE_COMMANDS_MAX
-    assert (await cluster.call(HOME, commands.confirm("k1")))[0] == Outcome.OK
-    home.queued = QUEUE_COMMANDS_MAX
-    await asyncio.sleep(0.5)
-    assert home.ledger.owing == {"k1"}
-    home.queued = 0
-    participant.paused = False
-    participant.pump()
-    await everywhere(cluster, reserved=0, committed=2)
-    await until(lambda: not home.ledger.owing)
-
-
-def test_news_for_a_shard_that_is_away_keep_no_others_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Debts take turns, however many of them cannot be paid now."""
-    monkeypatch.setattr(news, "_ROUND_MAX", 2)
+    monkeypatch.setattr(chores.Chores, "_ask_home", counted)
 
     @on_cluster
     async def test(cluster: Cluster) -> None:
-        await stocked(cluster, 100)
-        away = away_from_home(cluster)
-        there = next(sku for sku in SKUS if sku not in (away, HOME))
-        home = owner_of(cluster, HOME)
-        baskets = {f"away-{n}": away for n in range(12)} | {f"there-{n}": there for n in range(4)}
-        for key, sku in baskets.items():
-            assert (await cluster.reserve(key, [HOME, None, 1], [sku, None, 1]))[0] == Outcome.OK
-        whose = cluster.owner_of(away).name
-        disowned(cluster, away)
-        for key in baskets:
-            assert (await cluster.call(HOME, commands.confirm(key)))[0] == Outcome.OK
-        await until(lambda: len(home.ledger.owing) == 12)
-        assert (await cluster.position(there))["committed"] == 4
-        cluster.supervisor._assigning.discard(shard_of(away, SHARDS))
-        cluster.supervisor._set_owner(shard_of(away, SHARDS), whose)
-        await until(lambda: not home.ledger.owing)
+        await stocked(cluster)
+        await held(cluster, "k1", units=10)
+        books = [owner_of(cluster, sku).ledger.books[sku] for sku in SKUS]
+        await until(lambda: not any(book.unsealed for book in books))
+        for sku in SKUS:
+            assert (await cluster.reserve("k2", [sku, None, 1]))[0] == Outcome.SHORT
+        await asyncio.sleep(0.8)
+        assert not asked_home
         await cluster.audit_is_clean()
 
     test()

@@ -9,12 +9,13 @@ from actors import chores
 from actors.owner import Job, ShardOwner
 from engine import commands
 from engine.commands import Reply
-from engine.errors import StoreLost
+from engine.effects import Sealed
+from engine.errors import StoreLost, StoreRefused
 from engine.ids import shard_of
 from engine.outcome import Outcome
 from engine.record import Reservation, Status
 from engine.store.protocol import Acquired, Right
-from tests.cluster import SHARDS, Cluster, LocalHost, on_cluster, until
+from tests.cluster import SHARDS, Cluster, LocalHost, on_cluster, skus_on, until
 
 
 def others_of(cluster: Cluster, host: LocalHost) -> LocalHost:
@@ -264,3 +265,31 @@ async def test_the_networks_shard_is_named_in_reasons(cluster: Cluster) -> None:
     cluster.supervisor._assigning.add(SHARDS)
     assert cluster.supervisor.reasons() == ["shard net: recovering"]
     cluster.supervisor._assigning.discard(SHARDS)
+
+
+@on_cluster
+async def test_what_the_guard_refuses_twice_is_not_sold_any_more(cluster: Cluster) -> None:
+    """The first time the shard is loaded anew and decides once more; other SKUs go on."""
+    other = next(sku for sku in skus_on(shard_of("A", SHARDS), 2) if sku != "A")
+    await cluster.stock({"A": 10, other: 10})
+    host = cluster.owner_of("A")
+    commit, refusals = host.store.commit, 0
+
+    def guarded(right: Right, sealed: Sealed) -> "asyncio.Future[None]":
+        nonlocal refusals
+        if b"A|w1" not in sealed.changes or sealed.returning or refusals == allowed:
+            return commit(right, sealed)
+        refusals += 1
+        return host.store._failed(StoreRefused("OVERSELL", "A|w1"))
+
+    host.store.commit = guarded  # type: ignore[method-assign]
+    allowed = 1
+    assert (await cluster.reserve("k1", ["A", None, 1]))[0] == Outcome.OK, "decided once more"
+    allowed = 2
+    assert (await cluster.reserve("k2", ["A", None, 1]))[0] == Outcome.SHORT
+    assert refusals == 2
+    assert (await cluster.reserve("k3", [other, None, 1]))[0] == Outcome.OK
+    report = (await cluster.client.shard_reports())[shard_of("A", SHARDS)]
+    assert report["stopped_skus"] == 1
+    assert (await cluster.call("A", commands.confirm("k1")))[0] == Outcome.OK
+    await cluster.audit_is_clean()

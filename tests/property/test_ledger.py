@@ -28,7 +28,7 @@ from tests.property.machine import (
     as_lines,
     looked_after,
 )
-from tests.property.model import Line
+from tests.property.model import Line, Record
 
 HOUR_MS = 3_600_000
 KEYS = st.sampled_from([f"k{number}" for number in range(4)])
@@ -214,20 +214,33 @@ class LedgerMachine(Machine):
         self.model.drop(f"/{name}", nonce)
         self.check(self.ask(commands.drop(name, nonce)), Outcome.OK)
 
-    @rule(name=PIECES, nonce=NONCES, status=st.sampled_from(range(6)), ships=st.booleans())
-    def tell(self, name: str, nonce: bytes, status: int, ships: bool) -> None:
-        """News in whatever order; a home ships what is there, each parcel once."""
+    @rule(
+        name=PIECES, nonce=NONCES, status=st.sampled_from(range(6)), ships=st.booleans(),
+        lines=st.lists(st.tuples(st.sampled_from([*SKUS[:2] * 4, SKUS[2]]),
+                                 st.sampled_from(["w1", "w1", "w2", "w4"]), st.integers(1, 4)),
+                       min_size=1, max_size=2, unique_by=lambda line: line[:2]),
+    )  # fmt: skip
+    def tell(
+        self, name: str, nonce: bytes, status: int, ships: bool, lines: list[tuple[str, str, int]]
+    ) -> None:
+        """News in whatever order; a home ships what is there, each parcel once.
+
+        Of what is not there it says what it was.
+        """
         piece = self.model.records.get(f"/{name}")
-        shipped = dict(piece.shipped) if piece is not None and piece.digest == nonce else {}
-        left = piece.left() if piece is not None else {}
+        known = piece is not None and piece.digest == nonce
+        lost = [Line(sku, node, units, [(node, units)]) for sku, node, units in lines]
+        mine = piece if piece is not None and known else Record(Status.HELD, 0, nonce, lost)
+        shipped, left = dict(mine.shipped), mine.left()
         if ships and left and status in (Status.CONFIRMED, Status.FULFILLED, Status.CANCELLED):
             (sku, node), units = next(iter(left.items()))
             shipped[f"parcel-{len(shipped)}"] = (b"d", [(sku, node, (units + 1) // 2)])
         until = self.now_ms + 9_000
-        self.model.tell(f"/{name}", nonce, Status(status), until, shipped)
+        outcome = self.model.tell(f"/{name}", nonce, Status(status), until, shipped, lost)
         sent = {ref: ["00", [list(line) for line in rows]] for ref, (_, rows) in shipped.items()}
-        reply = self.ask(commands.tell(name, nonce, status, until, sent or None))
-        self.check(reply, Outcome.OK)
+        flat = [line.flat() for line in lost]
+        reply = self.ask(commands.tell(name, nonce, status, until, sent or None, flat))
+        self.check(reply, outcome)
 
     # As a home
 

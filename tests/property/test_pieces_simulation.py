@@ -198,6 +198,17 @@ def take_after_the_end(state: ShardState, command: Command, now_ms: int) -> Repl
         state.recalled, state.just_closed = known, just_closed
 
 
+def tell_after_the_end(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """Late news of a piece that has ended make it anew, as if the store had lost it."""
+    known, state.recalled = state.recalled, {}
+    just_closed, state.just_closed = state.just_closed, {}
+    try:
+        return pieces.tell(state, command, now_ms)
+    finally:
+        state.recalled = known
+        state.just_closed = {**just_closed, **state.just_closed}
+
+
 def settle_before_it_is_told(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Home forgets what it owes as soon as one shard has heard of it."""
     record = state.reservations.get(command[1])
@@ -214,6 +225,7 @@ PLANTED: list[tuple[Op, Callable[[ShardState, Command, int], Reply]]] = [
     (Op.ASK, mark_beside_no_record_only),
     (Op.SEAL, seal_that_forgets_its_own),
     (Op.TAKE, take_after_the_end),
+    (Op.TELL, tell_after_the_end),
     (Op.SETTLE, settle_before_it_is_told),
 ]
 

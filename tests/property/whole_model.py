@@ -58,22 +58,35 @@ class WholeModel(Model):
             del self.records[field]
 
     def tell(
-        self, field: str, nonce: bytes, status: Status, until_ms: int, shipped: Shipped
-    ) -> None:
-        """What home has decided."""
+        self, field: str, nonce: bytes, status: Status, until_ms: int, shipped: Shipped,
+        lines: list[Line],
+    ) -> Outcome:  # fmt: skip
+        """What home has decided; ``lines`` with backings are what a lost piece is made of."""
         piece = self.records.get(field)
+        promised = bool(shipped) or status in (Status.CONFIRMED, Status.FULFILLED)
         if piece is None or piece.digest != nonce:
-            return
+            if not promised or (field, nonce) in self.ended_pieces:
+                return Outcome.OK
+            if piece is not None:
+                return Outcome.IN_PROGRESS
+            if (unknown := self.unknown(lines)) is not None:
+                return unknown
+            if any(
+                (line.sku, node) not in self.on_hand for line in lines for node, _ in line.backings
+            ):
+                return Outcome.UNKNOWN_NODE
+            piece = self.records[field] = Record(Status.CONFIRMED, 0, nonce, lines)
         if status is Status.HELD:
             if piece.status is not Status.CONFIRMED:
                 piece.status, piece.expires_at_ms = Status.HELD, until_ms
-            return
-        if shipped or status in (Status.CONFIRMED, Status.FULFILLED):
+            return Outcome.OK
+        if promised:
             piece.status = Status.CONFIRMED
             for name, parcel in shipped.items():
                 self.ship(piece, name, parcel)
         if status is not Status.CONFIRMED:
             self.forget(field)
+        return Outcome.OK
 
     def ship(
         self, piece: Record, name: str, parcel: tuple[bytes, list[tuple[str, str, int]]]

@@ -64,7 +64,7 @@ def test_a_sku_of_which_a_basket_is_undecided_is_contended() -> None:
     ledger.decide(commands.take("00f.p", b"n" * 8, 15, [["A", None, 2]], None), NOW_MS)
     assert ledger.decide(reserve("k", ("A", 1)), NOW_MS)[0] == Outcome.CONTENDED
     assert ledger.decide(reserve("k", ("B", 1)), NOW_MS)[0] == Outcome.SHORT
-    assert ledger.decide(commands.hint("A", 0), NOW_MS) == [Outcome.SHORT]
+    assert ledger.decide(commands.hint("A", 0, 0), NOW_MS) == [Outcome.SHORT]
     ledger.decide(commands.tell("00f.p", b"n" * 8, 0, NOW_MS + HOLD_MS, None), NOW_MS)
     assert ledger.decide(reserve("k", ("A", 1)), NOW_MS)[0] == Outcome.SHORT
 
