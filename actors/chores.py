@@ -94,7 +94,7 @@ class Chores:
         )
         while True:
             await asyncio.sleep(_EVERY_S)
-            chores = [self._sweep, self._news.bring]
+            chores = [_watch, self._sweep, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             for owner in list(self._host.owners.values()):
@@ -212,3 +212,7 @@ def _due(owner: "ShardOwner") -> list[str]:
         records = ledger.reservations
         fields += [f for f in due if f in records and _is_over(records[f], now_ms)]
     return fields
+
+
+def _watch(owner: "ShardOwner") -> None:
+    owner.watch()

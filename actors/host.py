@@ -16,8 +16,9 @@ import structlog
 
 from actors import books, feed, recovery, reused
 from actors.chores import Chores
+from actors.jobs import Job
 from actors.lane import LineLost
-from actors.owner import Job, Phase, ShardOwner
+from actors.owner import Phase, ShardOwner
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS, HINT_MS

@@ -10,24 +10,27 @@ import contextlib
 import time
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
+from actors.deciding import decide_jobs
+from actors.history import History, place_in, was_accepted
+from actors.jobs import Batch, Job
 from actors.telemetry import Telemetry
-from engine.commands import FINISHING, READING, Command, Reply
-from engine.effects import Effects, Sealed
+from engine.commands import FINISHING, Reply
+from engine.effects import Sealed
 from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import (
     COMMIT_COMMANDS_MAX,
+    COMMIT_SILENCE_MS,
     HINT_MS,
-    HISTORY_BYTES_MAX,
-    HISTORY_MS_MAX,
     QUEUE_COMMANDS_MAX,
+    RETRY_AFTER_MS,
     STORE_RETRY_MS,
 )
 from engine.outcome import Outcome
@@ -36,19 +39,12 @@ from engine.store.protocol import Acquired, Right, ShardStore
 
 log = structlog.get_logger()
 
-Done: TypeAlias = Callable[[list[Reply]], None]
-
 #: The store wrote nothing and may do so later.
 _LATER: Final = frozenset({
     "OOM", "MISCONF", "LOADING", "READONLY", "NOREPLICAS", "BUSY", "MOVED", "CLUSTERDOWN",
     "TRYAGAIN", "ERR", "NOPERM",
 })  # fmt: skip
 _RETRY_PAUSE_S: Final = 0.02
-_RETRY_AFTER_MS: Final = 200
-
-
-#: Stands in for the effects of an accepted commit: they will never be taken back.
-_FORGOTTEN: Final = Effects()
 
 
 class Phase(Enum):
@@ -58,56 +54,6 @@ class Phase(Enum):
     SERVING = "serving"
     MOVING = "moving"  # They are turned away: another host will own the shard.
     GONE = "unowned"
-
-
-class Job:
-    """Commands of one caller that are answered together."""
-
-    __slots__ = ("commands", "done", "since")
-
-    def __init__(self, commands: Sequence[Command], done: Done) -> None:
-        self.commands = commands
-        self.done = done
-        self.since = time.monotonic()
-
-    def refuse(self, outcome: Outcome) -> None:
-        """The same answer to all."""
-        self.done([[outcome, _RETRY_AFTER_MS] for _ in self.commands])
-
-
-class Batch:
-    """Jobs decided together; ``sealed`` is None where nothing changed."""
-
-    __slots__ = ("decided_at", "jobs", "replies", "sealed", "sent", "sent_at")
-
-    def __init__(
-        self, jobs: list[Job], replies: list[list[Reply]], sealed: Sealed | None, decided_at: float
-    ) -> None:
-        self.jobs = jobs
-        self.replies = replies
-        self.sealed = sealed
-        self.sent = 0
-        self.sent_at = 0.0
-        self.decided_at = decided_at
-
-    def answer(self) -> None:
-        """Tell every caller."""
-        for job, replies in zip(self.jobs, self.replies, strict=True):
-            job.done(replies)
-
-    def refuse(self, outcome: Outcome) -> None:
-        """The same answer to all."""
-        for job in self.jobs:
-            job.refuse(outcome)
-
-    def promises(self) -> list[tuple[list[Reply], int]]:
-        """Where the replies lie that say that something is done, now or by an earlier sending."""
-        return [
-            (replies, at)
-            for job, replies in zip(self.jobs, self.replies, strict=True)
-            for at, command in enumerate(job.commands)
-            if replies[at][0] <= Outcome.REPEATED and command[0] not in READING
-        ]
 
 
 class ShardOwner:
@@ -140,8 +86,9 @@ class ShardOwner:
         self.queued = 0
         self._batches: list[Batch] = []
         self._recalling = False
-        self._history: deque[tuple[float, Sealed]] = deque()
-        self._history_bytes = 0
+        self._history = History()
+        self._taken_back = 0  # How often batches were: what was asked of the store is void then.
+        self._full_until = 0.0  # On the monotonic clock: the store has no memory for more.
         self._clock_base = 0.0
         self._store_id = ""
         self._idle: list[Future[None]] = []
@@ -201,7 +148,7 @@ class ShardOwner:
             if fields:
                 self._recalling = True
                 recall = asyncio.ensure_future(self._recall(fields))
-                recall.add_done_callback(partial(self._recalled, jobs))
+                recall.add_done_callback(partial(self._recalled, jobs, self._taken_back))
             else:
                 self._decide(jobs)
 
@@ -214,7 +161,9 @@ class ShardOwner:
         found = await self._store.recall(self.ledger.shard, by_hour)
         return {field: found.get(field) for field in fields}
 
-    def _recalled(self, jobs: list[Job], recall: "Future[dict[str, bytes | None]]") -> None:
+    def _recalled(
+        self, jobs: list[Job], taken_back: int, recall: "Future[dict[str, bytes | None]]"
+    ) -> None:
         self._recalling = False
         if self.phase is not Phase.SERVING or recall.cancelled():
             for job in jobs:
@@ -223,7 +172,8 @@ class ShardOwner:
         if recall.exception() is not None:
             for job in jobs:
                 job.refuse(Outcome.UNAVAILABLE)
-        elif self.paused or self.suspended:  # Since it was asked: later, with the others.
+        elif self.paused or self.suspended or taken_back != self._taken_back:
+            # Since it was asked: later, with the others.
             self._waiting.extendleft(reversed(jobs))
             self.queued += sum(len(job.commands) for job in jobs)
         else:
@@ -236,44 +186,13 @@ class ShardOwner:
         started = time.monotonic()
         now_ms = self.now_ms()
         ledger = self.ledger
-        try:
-            replies = [ledger.decide_all(job.commands, now_ms) for job in jobs]
-        except Exception:
-            log.exception("a command could not be decided", shard=ledger.shard)
-            ledger.take_back(None)
-            replies = self._decide_the_rest(jobs, now_ms)
+        replies = decide_jobs(ledger, jobs, now_ms, full=started < self._full_until)
         sealed = ledger.seal()
         batch = Batch(jobs, replies, sealed, time.monotonic())
         self.telemetry.decided(jobs, started, batch.decided_at)
         self._batches.append(batch)
         if len(self._batches) == 1:
             self._send(batch)
-
-    def _decide_the_rest(self, jobs: list[Job], now_ms: int) -> list[list[Reply]]:
-        """Leave out the commands that fail: they alone are refused, their neighbours decided."""
-        failing: set[int] = set()
-        while True:
-            for command in (command for job in jobs for command in job.commands):
-                if id(command) in failing:
-                    continue
-                try:
-                    self.ledger.decide(command, now_ms)
-                except Exception:
-                    log.exception("left out", shard=self.ledger.shard, op=command[0])
-                    failing.add(id(command))
-                    break
-            else:
-                self.ledger.take_back(None)
-                return [
-                    [
-                        [Outcome.UNAVAILABLE, _RETRY_AFTER_MS]
-                        if id(command) in failing
-                        else self.ledger.decide(command, now_ms)
-                        for command in job.commands
-                    ]
-                    for job in jobs
-                ]
-            self.ledger.take_back(None)
 
     # Commits out
 
@@ -338,22 +257,13 @@ class ShardOwner:
             enough = False
         if not enough:
             for replies, at in promises:
-                replies[at] = [Outcome.WEAKER, _RETRY_AFTER_MS, replies[at]]
+                replies[at] = [Outcome.WEAKER, RETRY_AFTER_MS, replies[at]]
         batch.answer()
 
     def _remember(self, sealed: Sealed) -> None:
-        """Keep an accepted commit as bytes for a while: the store may come back behind it."""
         self.ledger.accepted(sealed)
         self.accepted_seq, self.accepted_head = sealed.seq, sealed.hash_after
-        now = time.monotonic()
-        sealed.effects = _FORGOTTEN
-        self._history.append((now, sealed))
-        self._history_bytes += len(sealed.changes) + len(sealed.events)
-        while self._history_bytes > HISTORY_BYTES_MAX or (
-            len(self._history) > 1 and self._history[0][0] < now - HISTORY_MS_MAX / 1000
-        ):
-            _, old = self._history.popleft()
-            self._history_bytes -= len(old.changes) + len(old.events)
+        self._history.keep(sealed)
 
     def _go_on(self) -> None:
         if self._batches:
@@ -378,6 +288,9 @@ class ShardOwner:
             if taken.sealed is not None:
                 self.ledger.take_back(taken.sealed)
         refused, self._batches = self._batches, []
+        self._taken_back += 1
+        if error.code == "OOM":
+            self._full_until = time.monotonic() + STORE_RETRY_MS / 1000
         for taken in refused:
             taken.refuse(Outcome.UNAVAILABLE)
         self._go_on()
@@ -385,6 +298,14 @@ class ShardOwner:
     def _send_again(self, batch: Batch) -> None:
         if self._batches and self._batches[0] is batch and self.phase is not Phase.GONE:
             self._send(batch)
+
+    def watch(self) -> None:
+        """Give the store up as lost where it has not answered a commit for too long."""
+        if self.suspended or not self._batches or not self._batches[0].sent_at:
+            return
+        if time.monotonic() - self._batches[0].sent_at > COMMIT_SILENCE_MS / 1000:
+            log.error("the store does not answer", shard=self.right.shard)
+            self._on_lost()
 
     # Ends and new beginnings
 
@@ -444,9 +365,9 @@ class ShardOwner:
         restored on purpose): the copy is dropped and loaded anew.
         """
         self.right = right
-        chain = [sealed for _, sealed in self._history]
+        chain = self._history.chain()
         chain += [batch.sealed for batch in self._batches if batch.sealed is not None]
-        applied = _place_in(chain, acquired, (self.accepted_seq, self.accepted_head))
+        applied = place_in(chain, acquired, (self.accepted_seq, self.accepted_head))
         if applied is None or acquired.store_id != self._store_id:
             log.error("the store has another history", shard=right.shard, seq=acquired.seq)
             self._reload()
@@ -457,7 +378,7 @@ class ShardOwner:
         # Hints end by shard time; where it has jumped, they must not end before their time.
         await asyncio.sleep(min(self.now_ms() - base, HINT_MS) / 1000)
         for sealed in chain[applied:]:
-            if sealed.effects is _FORGOTTEN:
+            if was_accepted(sealed):
                 await self._store.commit(right, sealed)
         reached = {id(sealed) for sealed in chain[:applied]}
         while self._batches and id(self._batches[0].sealed) in reached:
@@ -471,14 +392,3 @@ class ShardOwner:
 
 def _finishes(job: Job) -> bool:
     return all(command[0] in FINISHING for command in job.commands)
-
-
-def _place_in(chain: list[Sealed], acquired: Acquired, accepted: tuple[int, bytes]) -> int | None:
-    """How many commits of a chain a history contains; None if it is no part of the chain."""
-    at = (acquired.seq, acquired.head)
-    for count in range(len(chain), 0, -1):
-        if at == (chain[count - 1].seq, chain[count - 1].hash_after):
-            return count
-    if chain and at == (chain[0].seq - 1, chain[0].hash_before):
-        return 0
-    return 0 if not chain and at == accepted else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from actors.owner import Batch, Job
+    from actors.jobs import Batch, Job
     from engine.ledger import Ledger
 
 _WINDOW_S: Final = 60.0

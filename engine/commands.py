@@ -48,6 +48,8 @@ class Op(IntEnum):
     TIDY = 25
 
 
+#: Commands that add nothing to the store: what is left of it is theirs when its memory is full.
+SHRINKING = frozenset({Op.RELEASE, Op.EXPIRE, Op.CANCEL, Op.DROP, Op.SETTLE, Op.TIDY})
 #: Commands that finish what was begun: they go before new reservations when load is shed.
 FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
                        Op.SETTLE, Op.ASK})  # fmt: skip

@@ -83,6 +83,9 @@ HISTORY_BYTES_MAX: Final = 64 * 1024 * 1024
 HISTORY_MS_MAX: Final = 10_000
 #: A refused but unharmed store (loading, out of memory …) is tried again for this long.
 STORE_RETRY_MS: Final = 1_000
+#: A commit unanswered for this long is in doubt, though the connection stands: a store that
+#: rewrites its file or waits for a disk takes a second at most.
+COMMIT_SILENCE_MS: Final = 3_000
 #: Entries of one shard's event stream, and how many commits pass between two trims of it.
 EVENTS_KEPT_MAX: Final = 1_000_000
 EVENTS_TRIM_EVERY: Final = 1_000

@@ -38,6 +38,7 @@ class FaultyStore(MemoryStore):
         self.lose_applied = 0  # Next so many commits are applied, their answers lost.
         self.lose_unsent = 0  # Next so many are lost on the way.
         self.refuse_with: str | None = None
+        self.full = False  # It takes only commits that return units.
         self.gate: asyncio.Event | None = None  # Commits are answered once it is set.
         self.broken = False
         self.commits = 0
@@ -60,6 +61,8 @@ class FaultyStore(MemoryStore):
             return self._failed(StoreLost("cut"))
         if self.refuse_with is not None:
             return self._failed(StoreRefused(self.refuse_with, "as the test says"))
+        if self.full and not sealed.returning:
+            return self._failed(StoreRefused("OOM", "as the test says"))
         if self.lose_unsent:
             self.lose_unsent -= 1
             self.broken = True

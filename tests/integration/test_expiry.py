@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from actors import chores
-from actors.owner import Job, ShardOwner
+from actors.jobs import Job
+from actors.owner import ShardOwner
 from engine import commands
 from engine.commands import Command, Reply
 from engine.ids import shard_of

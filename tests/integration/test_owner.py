@@ -6,6 +6,7 @@ import copy
 import pytest
 
 from actors import owner as owner_module
+from actors.jobs import Job
 from engine import commands
 from engine.ids import shard_of
 from engine.limits import QUEUE_COMMANDS_MAX
@@ -43,7 +44,7 @@ def test_a_refused_batch_takes_the_one_behind_it_back_too(
     async def test(cluster: Cluster) -> None:
         await cluster.stock({"A": 10})
         store = cluster.owner_of("A").store
-        store.refuse_with = "OOM"
+        store.refuse_with = "MISCONF"
         replies = await asyncio.gather(
             *(cluster.reserve(f"k{n}", ["A", None, 2]) for n in range(3))
         )
@@ -154,7 +155,7 @@ async def test_a_command_that_fails_leaves_its_neighbours_answers_alone(cluster:
     good = commands.reserve("good", b"g" * 16, [["A", None, 1]], 1000, None)
     broken = [commands.Op.RESERVE, "bad"]
     answers: asyncio.Future[list[commands.Reply]] = asyncio.get_running_loop().create_future()
-    core.owners[shard].submit(owner_module.Job([good, broken, good], answers.set_result))
+    core.owners[shard].submit(Job([good, broken, good], answers.set_result))
     replies = await answers
     assert [reply[0] for reply in replies] == [
         Outcome.OK, Outcome.UNAVAILABLE, Outcome.REPEATED,
