@@ -15,8 +15,9 @@ from actors.clocks import Clocks
 from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply
+from engine.errors import StoreLost, StoreRefused
 from engine.ids import split_id
-from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
+from engine.limits import EVENTS_BYTES_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome, but_for_copies
 from engine.record import HOME, Reservation, expires_at_ms_of, status_of
 from engine.state import PIECE, TIMED
@@ -31,6 +32,9 @@ _EVERY_S: Final = 0.1
 _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
 _CLOCK_EVERY_S: Final = 10.0
+_WEIGH_EVERY_S: Final = 10.0
+#: What is left of an event stream that was too large; it may grow for a while before the next cut.
+_KEPT_SHARE: Final = 0.9
 #: Pieces that ask home in one round.
 _ROUND_MAX: Final = 256
 #: A piece that got no answer asks again after this long.
@@ -89,14 +93,14 @@ class Chores:
             self._task.cancel()
 
     async def _run(self) -> None:
-        tidy, follow, compare = (
-            _Rhythm(every_s) for every_s in (_TIDY_EVERY_S, _NETWORK_EVERY_S, _CLOCK_EVERY_S)
-        )
+        tidy, follow = _Rhythm(_TIDY_EVERY_S), _Rhythm(_NETWORK_EVERY_S)
+        weigh, compare = _Rhythm(_WEIGH_EVERY_S), _Rhythm(_CLOCK_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
             chores = [_watch, self._sweep, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
+            chores += [self._weigh] if weigh.due() else []
             for owner in list(self._host.owners.values()):
                 for chore in chores:
                     self._do(chore, owner)
@@ -112,6 +116,24 @@ class Chores:
 
     def _tidy(self, owner: "ShardOwner") -> None:
         self._host.ask(owner.right.shard, commands.tidy())
+
+    def _weigh(self, owner: "ShardOwner") -> None:
+        self._host.start(self._bound_events(owner))
+
+    async def _bound_events(self, owner: "ShardOwner") -> None:
+        """Have the next commit cut an event stream that has more bytes than it may."""
+        shard = owner.right.shard
+        try:
+            size, first = await self._host.store.events_weight(shard)
+        except StoreLost:
+            return
+        except StoreRefused as error:
+            log.warning("an event stream cannot be weighed", shard=shard, reason=str(error))
+            return
+        if size > EVENTS_BYTES_MAX:
+            last = owner.accepted_seq
+            kept = int((last - first + 1) * EVENTS_BYTES_MAX / size * _KEPT_SHARE)
+            self._host.store.trim_events(shard, last - kept + 1)
 
     def _follow(self, owner: "ShardOwner") -> None:
         self._host.start(self._follow_network(owner))

@@ -89,6 +89,8 @@ COMMIT_SILENCE_MS: Final = 3_000
 #: Entries of one shard's event stream, and how many commits pass between two trims of it.
 EVENTS_KEPT_MAX: Final = 1_000_000
 EVENTS_TRIM_EVERY: Final = 1_000
+#: Bytes of one shard's event stream: commits of thousands of facts are large.
+EVENTS_BYTES_MAX: Final = 1024**3
 
 #: A frozen owner is replaced after this silence; it is asked this often.
 HEALTH_EVERY_MS: Final = 500

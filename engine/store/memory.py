@@ -66,7 +66,7 @@ class MemoryServer:
         if (shard.seq, shard.head) != (seq, head):
             raise StoreRefused("SEQ", str(shard.seq))
 
-    def commit(self, right: Right, sealed: Sealed) -> None:
+    def commit(self, right: Right, sealed: Sealed, trim_below: int = 0) -> None:
         """All checks, then all writes."""
         shard = self.fenced(right)
         if (shard.seq, shard.head) == (sealed.seq, sealed.hash_after):
@@ -93,7 +93,7 @@ class MemoryServer:
         if sealed.drop_bucket is not None:
             shard.hashes.pop(f"closed:{sealed.drop_bucket}", None)
         shard.events.append(StreamEntry(sealed.seq, sealed.events, sealed.hash_after))
-        floor = events_floor(sealed.seq)
+        floor = max(events_floor(sealed.seq), trim_below)
         if floor:
             shard.events = [entry for entry in shard.events if entry.seq >= floor]
         shard.seq, shard.head, shard.now_ms = sealed.seq, sealed.hash_after, sealed.now_ms
@@ -144,6 +144,7 @@ class MemoryStore:
 
     def __init__(self, server: MemoryServer) -> None:
         self.server = server
+        self._trim_below: dict[int, int] = {}
 
     async def acquire(self, right: Right, term: int, owner: str) -> Acquired:
         """See ``ShardStore.acquire``."""
@@ -155,7 +156,8 @@ class MemoryStore:
 
     def commit(self, right: Right, sealed: Sealed) -> "Future[None]":
         """See ``ShardStore.commit``."""
-        return self._answered(lambda: self.server.commit(right, sealed))
+        below = self._trim_below.pop(right.shard, 0)
+        return self._answered(lambda: self.server.commit(right, sealed, below))
 
     def check(self, right: Right, seq: int, head: bytes) -> "Future[None]":
         """See ``ShardStore.check``."""
@@ -213,6 +215,15 @@ class MemoryStore:
         """See ``ShardStore.events``."""
         entries = self.server.shards[shard].events
         return [entry for entry in entries if entry.seq > after][:most]
+
+    async def events_weight(self, shard: int) -> tuple[int, int]:
+        """See ``ShardStore.events_weight``."""
+        entries = self.server.shards[shard].events
+        return sum(len(entry.events) for entry in entries), entries[0].seq if entries else 0
+
+    def trim_events(self, shard: int, below: int) -> None:
+        """See ``ShardStore.trim_events``."""
+        self._trim_below[shard] = below
 
     async def clock_ms(self) -> int:
         """See ``ShardStore.clock_ms``."""

@@ -105,6 +105,14 @@ class ShardStore(Protocol):
         """Entries of the event stream behind a seq, oldest first."""
         ...
 
+    async def events_weight(self, shard: int) -> tuple[int, int]:
+        """About how many bytes the event stream has, and its first seq; 0 where it is empty."""
+        ...
+
+    def trim_events(self, shard: int, below: int) -> None:
+        """Have this owner's next commit drop entries of the event stream before a seq."""
+        ...
+
     async def clock_ms(self) -> int:
         """The store's clock."""
         ...

@@ -22,6 +22,8 @@ from engine.store.wire import Wire, connect
 
 #: Fields one HSCAN asks for: big enough to be fast, small enough not to hold the server up.
 _SCAN_COUNT: Final = 5_000
+#: Nodes of an event stream that are looked at to tell its size: some hundred commits.
+_SAMPLES: Final = 5
 #: How long an answer is waited for that is no commit's.
 _ANSWER_S: Final = 30
 #: How long copies are waited for before an answer says that it is weaker than asked, and how
@@ -39,6 +41,7 @@ class RedisStore:
         self._level = level
         self._wire: Wire | None = None
         self._connecting = asyncio.Lock()
+        self._trim_below: dict[int, int] = {}  # By shard, for the next commit.
 
     async def connect(self) -> None:
         """Open the wire for commits."""
@@ -60,7 +63,7 @@ class RedisStore:
         return self._call(
             "FCALL", function, str(len(keys)), *keys, str(right.epoch), right.token,
             str(sealed.seq), sealed.hash_before, sealed.hash_after, str(sealed.now_ms),
-            str(events_floor(sealed.seq)),
+            str(max(events_floor(sealed.seq), self._trim_below.pop(shard, 0))),
             sealed.changes, sealed.events,
         )  # fmt: skip
 
@@ -175,6 +178,16 @@ class RedisStore:
             StreamEntry(int(entry_id.split(b"-")[0]), fields[b"e"], fields[b"h"])
             for entry_id, fields in entries
         ]
+
+    async def events_weight(self, shard: int) -> tuple[int, int]:
+        """See ``ShardStore.events_weight``."""
+        first = await self.events(shard, 0, 1)
+        usage = await self._ask("MEMORY", "USAGE", key(shard, "events"), "SAMPLES", _SAMPLES)
+        return int(usage or 0), first[0].seq if first else 0
+
+    def trim_events(self, shard: int, below: int) -> None:
+        """See ``ShardStore.trim_events``."""
+        self._trim_below[shard] = below
 
     async def clock_ms(self) -> int:
         """See ``ShardStore.clock_ms``."""

@@ -35,6 +35,7 @@ _COMMANDS: Final = [
     "xadd",
     "xtrim",
     "xrange",
+    "memory|usage",
     "time",
     "scan",
     "ping",

@@ -95,6 +95,31 @@ def test_events_are_read_behind_a_seq_in_order(
     run(steps())
 
 
+def test_an_event_stream_is_weighed_and_cut_by_the_next_commit(backend: Backend) -> None:
+    """By its owner, in the commit: no other write touches it."""
+
+    async def steps() -> None:
+        store = await backend.store()
+        assert await store.events_weight(0) == (0, 0)
+        right, head = await owned(store), b""
+        for seq in range(1, 202):
+            if seq == 201:
+                size, first = await store.events_weight(0)
+                assert 0.8 < size / (200 * 10_000) < 1.6
+                assert first == 1
+                store.trim_events(0, 150)
+            sealed = commit_of(seq, head, records={"k": b"r" * 10_000})
+            await store.commit(right, sealed)
+            head = sealed.hash_after
+        assert (await store.events(0, 0, 1))[0].seq == 150
+        assert (await store.events_weight(0))[1] == 150
+        await store.commit(right, commit_of(202, head))
+        assert (await store.events(0, 0, 1))[0].seq == 150, "once"
+        await store.close()
+
+    run(steps())
+
+
 def test_closed_hours_are_told_for_their_own_shard_only(backend: Backend) -> None:
     """Shard 0x001 is not shard 0x011."""
 

@@ -287,6 +287,32 @@ async def test_a_cursor_whose_place_was_trimmed_says_where_to_go_on(cluster: Clu
     assert held == ["k6", "k7", "k8", "k9"]
 
 
+def test_an_event_stream_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its oldest commits go, and a reader who stood there is told where to go on."""
+    monkeypatch.setattr(chores, "EVENTS_BYTES_MAX", 5_000)
+    monkeypatch.setattr(chores, "_WEIGH_EVERY_S", 0.1)
+
+    @on_cluster
+    async def test(cluster: Cluster) -> None:
+        await cluster.stock({"A": 1_000})
+        shard = shard_of("A", SHARDS)
+        for n in range(300):
+            assert (await cluster.reserve(f"k{n}", ["A", None, 1]))[0] == Outcome.OK
+        kept = cluster.server.shards[shard].events
+
+        async def cut() -> bool:
+            await cluster.call("A", commands.release(f"k{kept[-1].seq % 300}"))
+            return (await cluster.owner_of("A").store.events_weight(shard))[0] < 5_500
+
+        await eventually(cut)
+        left = cluster.server.shards[shard].events
+        assert left[0].seq > 100
+        assert [entry.seq for entry in left] == list(range(left[0].seq, left[-1].seq + 1))
+        assert len(left) > 20, "no more than need be"
+
+    test()
+
+
 @on_cluster
 async def test_the_feed_says_that_the_store_is_away(cluster: Cluster) -> None:
     """At once: a reader does not wait for his deadline."""
