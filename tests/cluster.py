@@ -24,7 +24,7 @@ from engine.outcome import Outcome
 from engine.record import Durability, Extra, Line
 from engine.requests import Reserve
 from engine.store.memory import MemoryServer, MemoryStore
-from engine.store.protocol import Acquired, Right
+from engine.store.protocol import Acquired, Right, ShardStore
 
 SHARDS = 4
 HOLD_MS = 900_000
@@ -158,8 +158,15 @@ class LocalHost:
 class Cluster:
     """What a test may look at and break."""
 
-    def __init__(self, sockets: Path, level: Durability) -> None:
-        self.server = MemoryServer(SHARDS)
+    def __init__(
+        self,
+        sockets: Path,
+        level: Durability,
+        connect: Callable[[], ShardStore] | None = None,
+        server: MemoryServer | None = None,
+    ) -> None:
+        self.server = server or MemoryServer(SHARDS)
+        self._connect = connect  # To another store than ``server``.
         self.hosts: dict[str, LocalHost] = {}
         self._sockets = sockets
         self._level = level
@@ -169,6 +176,8 @@ class Cluster:
     def _spawn(self, name: str) -> LocalHost:
         host = self.hosts[name] = LocalHost(name, self.server, self._sockets, self._level)
         host.supervisor = self.supervisor
+        if self._connect is not None:
+            host.core.store = self._connect()
         return host
 
     def owner_of(self, sku: str) -> LocalHost:
@@ -226,10 +235,14 @@ def asked(key: str, *lines: Line, extra: Extra | None = None) -> Reserve:
 
 
 @contextlib.asynccontextmanager
-async def cluster(level: Durability) -> AsyncIterator[Cluster]:
-    """Two hosts, four shards, an empty store."""
+async def cluster(
+    level: Durability = Durability.FSYNC,
+    connect: Callable[[], ShardStore] | None = None,
+    server: MemoryServer | None = None,
+) -> AsyncIterator[Cluster]:
+    """Two hosts, four shards, an empty store in memory, or a store that is there already."""
     with tempfile.TemporaryDirectory(prefix="tg-") as sockets:
-        made = Cluster(Path(sockets), level)
+        made = Cluster(Path(sockets), level, connect, server)
         await made.supervisor.start()
         await made.client.start()
         try:

@@ -3,12 +3,13 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import uvloop
 
 from engine.record import Durability
+from engine.store.protocol import ShardStore
 from gateway.server import serve
 from tests.cluster import SHARDS, Cluster, cluster
 
@@ -18,8 +19,13 @@ __all__ = ["SHARDS", "InProcess", "in_process"]
 class InProcess:
     """Engine and gateway on a loop in a thread of their own."""
 
-    def __init__(self, level: Durability = Durability.MEMORY) -> None:
+    def __init__(
+        self,
+        level: Durability = Durability.MEMORY,
+        connect: Callable[[], ShardStore] | None = None,
+    ) -> None:
         self._level = level
+        self._connect = connect
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -47,7 +53,7 @@ class InProcess:
 
     async def _main(self) -> None:
         self.stop = asyncio.Event()
-        async with cluster(self._level) as made:
+        async with cluster(self._level, self._connect) as made:
             self.cluster: Cluster = made
             self.client = made.client
             serving = asyncio.create_task(serve(made.client, self.sock, self.stop))
