@@ -162,9 +162,13 @@ class Cluster:
     """What a test may look at and break."""
 
     def __init__(
-        self, sockets: Path, level: Durability, connect: Callable[[], ShardStore] | None = None
+        self,
+        sockets: Path,
+        level: Durability,
+        connect: Callable[[], ShardStore] | None = None,
+        server: MemoryServer | None = None,
     ) -> None:
-        self.server = MemoryServer(SHARDS)
+        self.server = server or MemoryServer(SHARDS)
         self._connect = connect  # To another store than ``server``.
         self.hosts: dict[str, LocalHost] = {}
         self._sockets = sockets
@@ -235,11 +239,13 @@ def asked(key: str, *lines: Line, extra: Extra | None = None) -> Reserve:
 
 @contextlib.asynccontextmanager
 async def cluster(
-    level: Durability, connect: Callable[[], ShardStore] | None = None
+    level: Durability = Durability.FSYNC,
+    connect: Callable[[], ShardStore] | None = None,
+    server: MemoryServer | None = None,
 ) -> AsyncIterator[Cluster]:
-    """Two hosts, four shards, an empty store in memory or another one."""
+    """Two hosts, four shards, an empty store in memory, or a store that is there already."""
     with tempfile.TemporaryDirectory(prefix="tg-") as sockets:
-        made = Cluster(Path(sockets), level, connect)
+        made = Cluster(Path(sockets), level, connect, server)
         await made.supervisor.start()
         await made.client.start()
         try:

@@ -26,6 +26,8 @@ from engine.ids import digest, shard_of
 from engine.outcome import Outcome
 from engine.record import Durability, Line
 from engine.requests import Reserve
+from engine.store.keys import key as store_key
+from engine.store.redis import client as redis_client
 from engine.store.server import StoreServer, find_binary
 from engine.store.setup import prepare
 from tests.cluster import until
@@ -163,6 +165,20 @@ class Real:
         """Wait until every shard is served again by as many hosts as there should be."""
         supervisor = self.supervisor
         await until(lambda: not supervisor.reasons() and len(supervisor._hosts) == HOSTS, _START_S)
+
+    # The store
+
+    async def ask_store(self, *words: Any) -> Any:
+        """What the store answers its administrator."""
+        admin = redis_client(self.store.admin_url)
+        try:
+            return await admin.execute_command(*words)  # type: ignore[no-untyped-call]
+        finally:
+            await admin.aclose()
+
+    async def epoch_of(self, sku: str) -> int:
+        """The epoch of a SKU's shard: it grows with every right that is given."""
+        return int(await self.ask_store("HGET", store_key(shard_of(sku, SHARDS), "meta"), "epoch"))
 
     # Commands
 

@@ -2,10 +2,22 @@
 
 import pytest
 
+from engine import commands
 from engine.errors import StoreRefused
 from engine.limits import EVENTS_KEPT_MAX, EVENTS_TRIM_EVERY
 from engine.store.protocol import Right, ShardStore
-from tests.builders import NOW_MS, Backend, commit_of, owned, run, scanned
+from tests.builders import (
+    NOW_MS,
+    Backend,
+    Owner,
+    commit_of,
+    founding,
+    fresh,
+    owned,
+    reserve,
+    run,
+    scanned,
+)
 
 HOUR = NOW_MS // 3_600_000
 
@@ -185,6 +197,29 @@ def test_ten_thousand_fields_fit_into_one_commit(backend: Backend) -> None:
         found = await hashes(store, "free", "state", "reservations", f"closed:{HOUR}")
         assert [len(found[name]) for name in found] == [10_000, 0, 0, 10_000]
         assert set(found["free"].values()) == {b"5"}
+        await store.close()
+
+    run(steps())
+
+
+def test_holds_behind_facts_that_carry_nothing_are_kept(backend: Backend) -> None:
+    """An attempt that came to nothing, or a shortfall that has closed, is a fact without payload.
+
+    To Lua that is a hole in a list, and a list with holes may end at any of them.
+    """
+
+    async def steps() -> None:
+        store = await backend.store()
+        owner = await Owner.of(store)
+        await owner.do(*founding({"A": {"w1": 10_000}}))
+        for empty in range(1, 41):
+            for before, behind in ((0, 1), (1, 1), (2, 3)):
+                batch = [reserve(fresh(), ("A", 1)) for _ in range(before)]
+                batch += [commands.ask(fresh("gone"), b"n" * 8) for _ in range(empty)]
+                batch += [reserve(fresh(), ("A", 1)) for _ in range(behind)]
+                await owner.do(*batch)
+                kept = await scanned(store, 0, "reservations")
+                assert kept.keys() == owner.ledger.reservations.keys(), (before, empty, behind)
         await store.close()
 
     run(steps())

@@ -1,20 +1,23 @@
 """The memory store is the specification: real servers do the same with all a ledger decides."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from engine.commands import Command, Reply
+from engine.commands import Command, Op, Reply
+from engine.events import Event
+from engine.outcome import DECISIONS, Outcome
+from engine.record import unpack
 from engine.store.protocol import ShardStore, StreamEntry
 from tests.builders import Backend, Owner, ServerBackend, run, scanned
-from tests.scripts import Script
+from tests.scripts import SHARDS, Script
 
 
 async def played(
     store: ShardStore, script: list[tuple[int, list[Command]]]
 ) -> tuple[list[Reply], dict[str, Any], list[StreamEntry]]:
     """Replies, hashes and events of a script on a store."""
-    owner = await Owner.of(store)
+    owner = await Owner.of(store, shards=SHARDS)
     replies: list[Reply] = []
     for now_ms, batch in script:
         replies += await owner.do(*batch, now_ms=now_ms)
@@ -34,18 +37,44 @@ async def played(
 async def compare(server: ServerBackend, seed: int, count: int) -> None:
     """A script on the memory store and on a server."""
     script = Script(seed).batches(count)
-    expected = await played(await Backend().store(), script)
-    found = await played(await server.store(), script)
+    expected = await played(await Backend().store(SHARDS), script)
+    found = await played(await server.store(SHARDS), script)
     for name, there, here in zip(("replies", "hashes", "events"), expected, found, strict=True):
         assert there == here, f"seed {seed}: {name} differ"
 
 
-@pytest.mark.parametrize("seed", range(12))
+SEEDS: Final = range(24)
+BATCHES: Final = 120
+
+
+def test_the_scripts_are_of_the_whole_command_set() -> None:
+    """Every command with success, every answer a ledger can give, every fact it can state."""
+    done: set[Op] = set()
+    answers: set[Outcome] = set()
+    facts: set[Event] = set()
+    for seed in SEEDS:
+        script = Script(seed).batches(BATCHES)
+        replies, _, entries = run(played(run(Backend().store(SHARDS)), script))
+        commands = [command for _, batch in script for command in batch]
+        for command, (outcome, *members) in zip(commands, replies, strict=True):
+            answers.add(Outcome(outcome))
+            if outcome == Outcome.OK:
+                done.add(Op(command[0]))
+            if command[0] == Op.ADJUST and outcome == Outcome.OK:
+                answers.update(Outcome(row[0]) for row in members if len(row) == 3)
+        for entry in entries:
+            facts.update(map(Event, unpack(entry.events)[3][::3]))
+    assert done == set(Op)
+    assert answers == DECISIONS
+    assert facts == set(Event)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_server_answers_and_keeps_what_the_memory_store_does(
     server: ServerBackend, seed: int
 ) -> None:
     """The whole command set at random: identical replies, hashes and events, byte for byte."""
-    run(compare(server, seed, 60))
+    run(compare(server, seed, BATCHES))
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
 from tests.builders import counters, empty_ledger
 from tests.property.machine import ASK_AGAIN_MS, image, looked_after
-from tests.scripts import Script
+from tests.scripts import SHARDS, Script
 
 RIGHT = Right(0, 1, "token")
 Decided = tuple[list[Reply], Sealed | None]
@@ -24,9 +24,9 @@ class Shard:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.server = MemoryServer(1)
+        self.server = MemoryServer(SHARDS)
         self.server.acquire(RIGHT, 1)
-        self.ledger = empty_ledger()
+        self.ledger = empty_ledger(0, SHARDS)
 
     def swept(self, now_ms: int, batch: list[Command]) -> list[Command]:
         """The batch, and the sweep of what is due by now, as a host adds it."""
@@ -88,7 +88,7 @@ class Shard:
     def rebuilt(self) -> None:
         """The store says the same as the ledger."""
         hashes = self.server.shards[0].hashes
-        fresh: Ledger = empty_ledger()
+        fresh: Ledger = empty_ledger(0, SHARDS)
         fresh.load_state(hashes["state"].items())
         fresh.load_records(hashes["reservations"].items())
         assert counters(fresh) == counters(self.ledger)

@@ -54,13 +54,15 @@ local function guarded(free, entries, excused)
 end
 
 -- New holds as field, record, ...: their events say all there is to say, so they come only there.
+-- A fact without payload leaves a hole, so the list's length means nothing: each event is asked for.
 local function new_holds(events)
-  local facts, holds, n = cmsgpack.unpack(events)[4], {}, 0
-  for i = 1, #facts, 3 do
+  local facts, holds, n, i = cmsgpack.unpack(events)[4], {}, 0, 1
+  while facts[i] do
     if facts[i] == HELD then
       holds[n + 1], holds[n + 2] = facts[i + 1], facts[i + 2]
       n = n + 2
     end
+    i = i + 3
   end
   return holds
 end
