@@ -1,10 +1,11 @@
 """Who owns which shard, and how commands reach the owners; the only folder that imports Ray.
 
 * ``supervisor`` starts and watches hosts and alone assigns shards; ``shard_map`` who owns what
-* ``host`` is a process that owns some shards: for each an ``owner``, which decides batches and
-  commits them, ``recovery`` of its working copy, ``telemetry``; ``chores`` that nobody asks for,
-  among them ``news`` for pieces and a look at the ``clocks``
-* ``shard_host`` that process as an actor, ``cluster`` Ray on this machine
+* ``host`` is a process that owns some shards: for each an ``owner``, which has ``jobs`` decided
+  (``deciding``), commits them and keeps their ``history``; ``recovery`` of its working copy,
+  ``telemetry``; ``chores`` that nobody asks for, among them ``news`` for pieces and the ``clocks``
+* ``shard_host`` that process as an actor, ``cluster`` Ray on this machine, ``ray_environment``
+  what Ray must find there
 * ``client`` is the gateway's only door: ``batching`` gathers commands for an owner; batches go by
   ``lane`` (sockets) or ``ray_line``
 * what takes more than one command: ``sagas`` (reservations over several shards), ``stockroom``

@@ -2,41 +2,20 @@
 
 import asyncio
 import logging
-import os
-import secrets
 from pathlib import Path
 from typing import Any, Final
 
 from actors.logs import HOSTS_LOG
+from actors.ray_environment import prepare_environment
 from engine.errors import StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS
 from engine.record import Durability
 from engine.store.protocol import Right
 
-#: What Ray reads from the environment before it starts. Loopback only: its ports run code for
-#: whoever reaches them. The rest keeps its own measuring from costing us a core.
-_ENVIRONMENT: Final = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_enable_metrics_collection": "0",
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_event_stats": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    # Its default of 15 would let any other process of the machine go before the owners.
-    "RAY_worker_niceness": "0",
-}
 #: Where hosts' names are looked up.
 NAMESPACE: Final = "tidegate"
 _OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 _START_S: Final = 30
-
-
-def prepare_environment() -> None:
-    """Set what must stand before ray is imported."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
 
 
 def start_ray(temp: Path) -> None:

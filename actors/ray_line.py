@@ -6,8 +6,9 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
-from actors.cluster import NAMESPACE, prepare_environment
+from actors.cluster import NAMESPACE
 from actors.lane import Line, LineLost
+from actors.ray_environment import prepare_environment
 
 
 class RayLine:

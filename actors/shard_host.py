@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgpack
-import ray
 import uvloop
 
 from actors.client import Client
@@ -22,9 +21,13 @@ from actors.collector import calm_collector
 from actors.host import HostCore
 from actors.lane import LaneServer, connect
 from actors.logs import configure
+from actors.ray_environment import prepare_environment
 from engine.record import Durability
 from engine.store.protocol import Right
 from engine.store.redis import RedisStore
+
+prepare_environment()
+import ray  # noqa: E402 - it reads the environment when it is imported.
 
 #: Calls that wait for their commits at the same time, when batches come through Ray.
 _DATA_CALLS: Final = 16

@@ -39,11 +39,6 @@ FLASH_SALE: Final = Scenario(
             words="256 connections, × one Lua call each without HTTP",
             at_least=0.8,
         ),
-        Target(
-            figure="times_postgres_hot_256",
-            words="256 connections, × PostgreSQL's hot row without HTTP",
-            at_least=15,
-        ),
         Target(figure="p50_1_ms", words="one connection, one at a time, p50 ms", at_most=1),
         Target(figure="p50_ms", words="open loop at 60 % of the ceiling, p50 ms", at_most=5),
         Target(figure="p99_ms", words="open loop at 60 % of the ceiling, p99 ms", at_most=15),

@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import Final
 
 from actors.client import Client
-from actors.cluster import prepare_environment, stop_ray
+from actors.cluster import stop_ray
+from actors.ray_environment import prepare_environment
 from actors.ray_line import join, open_ray
 from bench import rivals, tree
 from bench.audit import Told, audit
