@@ -36,7 +36,7 @@ STOCK: Final = {"w1": 3, "w2": 1}
 CALL_S: Final = 2.0
 TICK_S: Final = 0.25
 STORM_S: Final = 12.0
-CALM_S: Final = 45.0
+CALM_S: Final = 25.0
 #: How often the network, the owners and the coordinators fail while the storm lasts.
 LOST_SHARE: Final = 0.05
 DOUBLED_SHARE: Final = 0.2
@@ -90,6 +90,8 @@ class Cluster:
         self.tasks: set[asyncio.Task[Any]] = set()
         #: Commands after which units were missing; no store here loses anything.
         self.missed: list[Command] = []
+        self.failures: list[BaseException] = []
+        self.loop.set_exception_handler(self._failed)
         self.hosts = [self.successor(shard) for shard in range(SHARDS)]
         for host, skus in zip(self.hosts, SKUS, strict=True):
             for command in founding(dict.fromkeys(skus, STOCK)):
@@ -108,8 +110,27 @@ class Cluster:
         """Run beside the rest."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failures.append(error)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What goes wrong in a delivery, where nobody waits for it."""
+        self.failures.append(context.get("exception") or AssertionError(context["message"]))
+
+    def sellable(self, sku: str) -> int:
+        """Units of a SKU that can be bought, by the owner's books."""
+        book = self.hosts[shard_of(sku, SHARDS)].ledger.books[sku]
+        return sum(position.sellable for position in book.positions.values())
+
+    def piece_of(self, shard: int, home: int, key: str) -> bytes | None:
+        """A reservation's piece on another shard than its home."""
+        return self.hosts[shard].ledger.reservations.get(f"/{home:03x}.{key}")
 
     # Owners
 
@@ -151,7 +172,7 @@ class Cluster:
                 self.folds[host.right.shard].take(sealed.events)
         except StoreRefused as refusal:
             if refusal.code != "FENCED":
-                raise
+                raise AssertionError(f"a rightful owner is refused: {refusal}") from refusal
             host.alive = False
             return [Outcome.NOT_OWNER, 0]
         if ledger.shortfalls or (sealed is not None and _removed(sealed)):
@@ -273,12 +294,15 @@ def _answer(answer: "asyncio.Future[Reply]", reply: Reply) -> None:
         answer.set_result(reply)
 
 
-def simulate(seed: int, story: Callable[[Cluster], Coroutine[Any, Any, None]]) -> Cluster:
+Story = Callable[[Cluster], Coroutine[Any, Any, None]]
+
+
+def simulate(seed: int, stormy: Story, calm: Story) -> Cluster:
     """A cluster after a storm of that seed and the calm behind it."""
     random.seed(seed)  # The coordinators' jitter.
     loop = VirtualLoop()
     try:
-        return loop.run_until_complete(_weather(seed, story))
+        return loop.run_until_complete(_weather(seed, stormy, calm))
     finally:
         sagas._sent.clear()
         for task in asyncio.all_tasks(loop):
@@ -287,12 +311,14 @@ def simulate(seed: int, story: Callable[[Cluster], Coroutine[Any, Any, None]]) -
         loop.close()
 
 
-async def _weather(seed: int, story: Callable[[Cluster], Coroutine[Any, Any, None]]) -> Cluster:
+async def _weather(seed: int, stormy: Story, calm: Story) -> Cluster:
     cluster = Cluster(seed)
     cluster.start(cluster.supervise())
-    await story(cluster)
+    await stormy(cluster)
     await asyncio.sleep(max(0.0, STORM_S - cluster.loop.time()))
     cluster.storm = False
+    await asyncio.sleep(CALM_S)
+    await calm(cluster)
     await asyncio.sleep(CALM_S)
     return cluster
 
@@ -300,6 +326,8 @@ async def _weather(seed: int, story: Callable[[Cluster], Coroutine[Any, Any, Non
 def settled(cluster: Cluster) -> None:
     """Nothing is left behind, no basket is half, and the books of all shards agree."""
     assert not cluster.missed, f"units were missing: {cluster.missed}"
+    for failure in cluster.failures:
+        raise failure
     promised: dict[str, list[int]] = {}
     expected: set[tuple[int, str]] = set()
     ledgers = [host.ledger for host in cluster.hosts]
