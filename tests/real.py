@@ -323,7 +323,11 @@ class Http:
 
     async def reserve(self, key: str, sku: str, units: int = 1) -> Answer:
         """Hold units of one SKU."""
-        body = {"id": key, "lines": [{"sku": sku, "quantity": units}]}
+        return await self.basket(key, [sku], units)
+
+    async def basket(self, key: str, skus: list[str], units: int = 1) -> Answer:
+        """Hold so many units of each SKU."""
+        body = {"id": key, "lines": [{"sku": sku, "quantity": units} for sku in skus]}
         return await self.send("POST", "/v1/reservations", body)
 
 

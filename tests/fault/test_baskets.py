@@ -6,45 +6,17 @@ from typing import Final
 
 from actors import sagas
 from engine import commands
-from engine.commands import Command, Op, Reply
+from engine.commands import Op, Reply
 from engine.ids import home_of, shard_of
 from engine.outcome import Outcome
 from engine.record import Reservation, Status
 from engine.requests import Reserve
 from tests.cluster import until
+from tests.fault.coordinator import HOWS, Coordinator, Stopped
 from tests.real import SHARDS, Real, basket, fresh, skus_over
 
 #: A piece asks home after 5 s; then its answer, its commit, and a machine that is busy.
 _ENDED_S: Final = 25.0
-
-
-class Stopped(Exception):
-    """The coordinator's process has ended."""
-
-
-class Coordinator:
-    """A way to the shards that ends at one step."""
-
-    def __init__(self, real: Real, *, op: Op, nth: int, sent: bool, answered: bool) -> None:
-        self.real = real
-        self._op = op
-        self._nth = nth
-        self._sent = sent
-        self._answered = answered
-
-    async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
-        at_the_step = command[0] == self._op
-        if at_the_step:
-            self._nth -= 1
-        if not at_the_step or self._nth != 0:
-            return await self.real.client.call(shard, command, deadline_at)
-        if self._sent:
-            reply = asyncio.ensure_future(self.real.client.call(shard, command, deadline_at))
-            if self._answered:
-                await reply
-            else:
-                await asyncio.sleep(0)  # On its way; nobody waits for the answer.
-        raise Stopped
 
 
 async def stopped(real: Real, request: Reserve, coordinator: Coordinator) -> None:
@@ -61,7 +33,7 @@ STEPS: Final = [
     (op, nth, sent, answered)
     for op, most in ((Op.TAKE, 3), (Op.SEAL, 1))
     for nth in range(1, most + 1)
-    for sent, answered in ((False, False), (True, False), (True, True))
+    for sent, answered in HOWS
 ]
 
 

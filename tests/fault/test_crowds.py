@@ -1,6 +1,8 @@
 """Crowds over HTTP, and a gateway that dies under them."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,12 +11,15 @@ import pytest
 from engine import commands
 from engine.outcome import Outcome
 from engine.record import Reservation
-from tests.real import Answer, Http, Real, fresh
+from tests.cluster import eventually
+from tests.real import SHARDS, Answer, Http, Real, fresh, skus_over
 
 BUYERS: Final = 10_000
 UNITS: Final = 1_000
 CONNECTIONS: Final = 256
 _PAUSE_S: Final = 0.02
+#: A piece asks home after 5 s; then its answer, its commit, and a machine that is busy.
+_PIECES_S: Final = 25.0
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,15 @@ async def surely(http: Http, key: str, sku: str) -> Answer:
     while True:
         answer = await http.reserve(key, sku)
         if answer.status not in (429, 503):
+            return answer
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def decided(http: Http, key: str, skus: list[str]) -> Answer:
+    """The definite answer to a basket; units in others that are not decided yet are none."""
+    while True:
+        answer = await http.basket(key, skus)
+        if answer.status not in (429, 503) and not answer.body.get("retryable"):
             return answer
         await asyncio.sleep(_PAUSE_S)
 
@@ -150,6 +164,60 @@ def test_a_gateway_is_killed_with_requests_in_flight(real: Real) -> None:
         assert broken, "nothing was in flight"
         assert {answer.status for answer in told.values()} <= {200, 201}
         await exactly_those_are_held(real, sku, keys)
+
+    real.run(story())
+
+
+@pytest.mark.parametrize("units", [1_000_000, 90], ids=["plenty", "scarce"])
+def test_a_gateway_is_killed_in_the_middle_of_baskets(real: Real, units: int) -> None:
+    """Its coordinators stop wherever they were: nothing is half, and a key is held once or not."""
+
+    async def story() -> None:
+        skus = skus_over(SHARDS)
+        await real.stock(*skus, units=units)
+        lot = random.Random(1)
+        baskets = {fresh("k"): lot.sample(skus, 4) for _ in range(240)}
+        left, told, broken = list(baskets), dict[str, Answer](), 0
+
+        async def buy() -> None:
+            nonlocal broken
+            while left:
+                key = left.pop()
+                while key not in told:
+                    try:
+                        async with Http(real.port) as http:
+                            told[key] = await decided(http, key, baskets[key])
+                    except (OSError, asyncio.IncompleteReadError):
+                        broken += 1
+                        await asyncio.sleep(_PAUSE_S)
+
+        buyers = [asyncio.create_task(buy()) for _ in range(32)]
+        for answered in (40, 120):
+            while len(told) < answered:  # noqa: ASYNC110 - other tasks' count
+                await asyncio.sleep(0)
+            await real.kill_worker()
+            await real.start_worker()
+        await asyncio.gather(*buyers)
+        assert broken, "nothing was in flight"
+        held = [key for key, answer in told.items() if answer.status in (200, 201)]
+        assert {answer.status for answer in told.values()} <= {200, 201, 409}
+        assert len(held) == len(baskets) or units < len(baskets)
+        wanted = Counter(sku for key in held for sku in baskets[key])
+
+        async def whole() -> bool:
+            positions = {sku: await real.position(sku) for sku in skus}
+            return all(positions[sku]["reserved"] == wanted[sku] <= units for sku in skus)
+
+        await eventually(whole, _PIECES_S)
+        for key, answer in told.items():
+            reply = await real.surely(min(baskets[key]), commands.read(key))
+            assert reply[0] == (Outcome.OK if key in held else Outcome.UNKNOWN_RESERVATION)
+            if key in held:
+                reservation = Reservation(reply[1])
+                assert sorted(reservation.backings()) == [
+                    (s, "w1", 1) for s in sorted(baskets[key])
+                ]
+                assert answer.body["id"].endswith(f".{key}")
 
     real.run(story())
 
