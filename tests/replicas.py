@@ -91,6 +91,11 @@ class Pair:
         await store.connect()
         return store
 
+    @property
+    def url(self) -> str:
+        """Of the primary, as somebody would give it who has set both up by himself."""
+        return f"redis://admin:{self.primary._passwords['admin']}@127.0.0.1:{self.port}"
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """The replica hears nothing for a while, and keeps its connection."""
