@@ -60,8 +60,7 @@ class ShardState:
         self.books: dict[str, Book] = {}
         self.nodes: dict[str, Node] = {}
         self.network = 0  # Version of the nodes.
-        #: Net only: version that last changed a node.
-        self.node_versions: dict[str, int] = {}
+        self.node_versions: dict[str, int] = {}  # Net only: that last changed a node.
         self.reservations: dict[str, bytes] = {}
         #: hash(field) -> hour of ended ones. A false hit costs one look into the store.
         self.closed: dict[int, int] = {}
@@ -73,14 +72,11 @@ class ShardState:
         self.recalled: dict[str, bytes | None] = {}
         #: Of those asked for, what was not yet in the store then; it may be accepted meanwhile.
         self.closing: dict[str, bytes] = {}
-        #: Reservations that owe other shards news.
-        self.owing: set[str] = set()
-        #: Records that are pieces of reservations decided elsewhere.
-        self.piece_count = 0
+        self.owing: set[str] = set()  # Reservations that owe other shards news.
+        self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
-        #: SKUs of which nothing is sold until somebody has looked.
-        self.stopped_skus: set[str] = set()
+        self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.
         #: SKUs and places in their lists from which on takers may be those of keys free again.
         self.untidied: list[tuple[str, int]] = []
         #: When each SKU last changed, oldest first: what views ask for.
