@@ -1,4 +1,4 @@
-"""Requests made from the API description, right and wrong: no 5xx, and answers as described."""
+"""Requests made from the API description: wrong ones are refused, no 5xx, answers as described."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -52,5 +53,6 @@ def test_described_requests_get_described_answers(
             status_code_conformance,
             content_type_conformance,
             response_schema_conformance,
+            negative_data_rejection,
         ],
     )

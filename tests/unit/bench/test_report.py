@@ -4,45 +4,22 @@ import io
 import json
 import re
 from dataclasses import replace
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
 
 from bench.audit import Audit
-from bench.catalogue import SCENARIOS
 from bench.cli import main
 from bench.page import page, picture
 from bench.report import document, figures_of, number, show
-from bench.scenario import Options, Run
+from bench.scenario import Options
 from bench.svg import Axis, Series, linear_ticks, lines, log_ticks
-from bench.tally import Tally, measure
-
-FLASH_SALE = SCENARIOS["flash-sale"]
-
-
-def _run(audit: Audit, *, void: str | None = None) -> Run:
-    """A run of two steps with 20 answers each."""
-    run = Run(audit=audit)
-    for name in ("256 connections", "open loop"):
-        tally = Tally()
-        for n in range(20):
-            tally.add(n, 409 if n % 5 == 0 else 201, ended=1 + n / 20, spent=0.001 * (n + 1))
-        step = measure(tally, name, 256, (1.0, 2.0))
-        run.measures.append(step)
-    run.figures = {"rate_256_per_s": 16.0, "fastapi_lua_per_s": 2.0, "times_fastapi_lua_256": 8.0}
-    if void:
-        run.measures[-1] = replace(run.measures[-1], void=void)
-    return run
-
-
-def _document(audit: Audit, *, void: str | None = None) -> dict[str, Any]:
-    return document(FLASH_SALE, Options(), [_run(audit, void=void)])
+from tests.unit.bench.reports import FLASH_SALE, report_of, run_of
 
 
 def test_a_report_has_figures_targets_and_where_it_was_made() -> None:
-    report = json.loads(json.dumps(_document(Audit(acknowledged=32))))
+    report = json.loads(json.dumps(report_of(Audit(acknowledged=32))))
     assert report["figures"]["rate_256_per_s"] == {"median": 16, "min": 16, "max": 16}
     assert report["figures"]["p99_ms"]["median"] == pytest.approx(20, rel=0.01)
     (target,) = [t for t in report["targets"] if t["figure"] == "times_fastapi_lua_256"]
@@ -52,7 +29,7 @@ def test_a_report_has_figures_targets_and_where_it_was_made() -> None:
 
 
 def test_a_failed_audit_leaves_no_speed_in_report_table_or_page() -> None:
-    report = _document(Audit(acknowledged=32, acknowledged_missing=1, findings=["key: not there"]))
+    report = report_of(Audit(acknowledged=32, acknowledged_missing=1, findings=["key: not there"]))
     assert "figures" not in report
     assert "steps" not in report
     shown = io.StringIO()
@@ -65,13 +42,13 @@ def test_a_failed_audit_leaves_no_speed_in_report_table_or_page() -> None:
 
 def test_a_target_that_must_be_met_is_a_finding_where_it_is_missed() -> None:
     strict = replace(FLASH_SALE, strict=True)
-    report = document(strict, Options(), [_run(Audit())])
+    report = document(strict, Options(), [run_of(Audit())])
     assert any("256 connections, × the same: 8" in finding for finding in report["findings"])
-    assert not document(FLASH_SALE, Options(), [_run(Audit())])["findings"]
+    assert not document(FLASH_SALE, Options(), [run_of(Audit())])["findings"]
 
 
 def test_a_page_loads_nothing_and_shows_the_audit_before_any_speed() -> None:
-    text = page(_document(Audit(acknowledged=32)))
+    text = page(report_of(Audit(acknowledged=32)))
     assert not re.search(r'(src|href)="|@import|url\(', text)
     assert "<script" not in text
     assert text.index("0 units oversold") < text.index("<svg") < text.index("rate_256_per_s")
@@ -79,8 +56,8 @@ def test_a_page_loads_nothing_and_shows_the_audit_before_any_speed() -> None:
 
 
 def test_a_picture_is_one_well_formed_svg_that_says_when_it_is_void() -> None:
-    ET.fromstring(picture(_document(Audit())))
-    assert "VOID (open loop: too late)" in picture(_document(Audit(), void="too late"))
+    ET.fromstring(picture(report_of(Audit())))
+    assert "VOID (open loop: too late)" in picture(report_of(Audit(), void="too late"))
 
 
 def test_a_legend_stays_inside_its_plot() -> None:
