@@ -106,6 +106,7 @@ class Pair:
             os.kill(self.replica.pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """End both."""
+        """End both; the replica at once: one that writes its first file would not end in order."""
+        self.replica.kill()
         run(self.replica.stop())
         run(self.primary.stop())
