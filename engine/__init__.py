@@ -3,8 +3,9 @@
 * ``commands`` what callers ask, ``outcome`` every answer, ``events`` what happened
 * ``ledger`` decides; ``holds``, ``pieces``, ``fulfilment``, ``corrections``, ``network``,
   ``views`` and ``shortfalls`` are its rules, ``reservation`` the life of one as a table
-* ``state`` the working copy, ``loading`` it from the store, ``stock`` positions, ``sourcing``
-  which units serve a line, ``effects`` what a batch changed
+* ``state`` the working copy, ``loading`` it from the store, ``stock`` positions, ``effects`` what
+  a batch changed
+* ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line
 * ``record`` a reservation as bytes, ``ids`` routing and digests, ``filter`` sold-out hints
 * ``store`` the only place that knows Redis
 * ``limits`` every bound, ``errors`` the faults

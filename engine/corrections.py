@@ -65,6 +65,7 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     state.correct(position, after)
     if safety_stock is not None:
         position.safety_stock = safety_stock
+        position.withhold()
         moved(position)
     review(state, position, reason or "correction")
     state.fact(

@@ -1,24 +1,21 @@
 """Holds on one shard: reserve, confirm, release, extend, expire, cancel, read."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from engine.commands import Command, Reply
+from engine.demand import Demand, demand_of
 from engine.effects import HELD
 from engine.events import Event
+from engine.granting import grant, refuse, short_reply
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
-    CAMPAIGN,
     CHANNEL,
-    DELIVER_BY,
     ENDED_AT,
     HOLD_NUMBER,
     OWES,
-    PARTIAL,
     PIECES,
     SHIPPED,
-    Extra,
     Line,
     Reservation,
     Status,
@@ -30,7 +27,7 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
-from engine.sourcing import available, choose, moved, serves, withheld
+from engine.sourcing import moved, withheld
 from engine.state import PIECE, ShardState, units_left
 from engine.stock import Position
 
@@ -66,7 +63,7 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
     if book is None or position is None or (wish is not None and wish != position.node):
         return _reserve_general(state, command, now_ms)
     reserved = position.reserved
-    if position.on_hand - reserved - position.committed - position.safety_stock < units:
+    if position.on_hand - reserved - position.committed - position.withheld < units:
         return _reserve_general(state, command, now_ms)
     effects = state.effects
     if position not in effects.positions:
@@ -88,7 +85,7 @@ def packed_tail(position: Position, wish: str | None, units: int) -> bytes:
     """The lines of a one-line record as bytes, kept with the position: buyers buy alike."""
     if len(position.tails) >= _TAILS_MAX:
         position.tails.clear()
-    tail: bytes = pack([[position.book.sku, wish, units, position.node, units]])
+    tail: bytes = pack([[position.book.sku, wish, units, position.slot, units]])
     position.tails[wish, units] = tail
     return tail
 
@@ -114,11 +111,12 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     refused = refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
-    if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], extra, now_ms):
+    demand = demand_of(extra)
+    if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
         return [Outcome.SHORT, [[*lines[0], 0]], True]
-    granted = grant(state, lines, extra)
+    granted = grant(state, lines, demand)
     if granted is None:
-        short = short_reply(state, lines, extra)
+        short = short_reply(state, lines, demand)
         contended = any(state.books[line[0]].unsealed for line in short[0])
         return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
     flags = state.level_flags
@@ -131,82 +129,6 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
         state.taken(line[0], key)
     state.schedule(key, now_ms + hold_ms)
     return [OK, record]
-
-
-def refuse(
-    state: ShardState, lines: Sequence[Line], extra: Extra | None, now_ms: int
-) -> Reply | None:
-    """What is wrong with a request before stock is looked at."""
-    if extra and DELIVER_BY in extra and extra[DELIVER_BY] <= now_ms:
-        return [Outcome.INVALID, "deliver_by", "must lie ahead"]
-    unknown = sorted({line[0] for line in lines if line[0] not in state.books})
-    if unknown:
-        return [Outcome.UNKNOWN_SKU, unknown]
-    unknown = sorted({line[1] for line in lines if line[1] and line[1] not in state.nodes})
-    if unknown:
-        return [Outcome.UNKNOWN_NODE, unknown]
-    if extra and CAMPAIGN in extra:
-        return [Outcome.UNKNOWN_CAMPAIGN, [extra[CAMPAIGN]]]
-    return None
-
-
-def grant(state: ShardState, lines: Sequence[Line], extra: Extra | None) -> list[Line] | None:
-    """Set the units of all lines aside and return the lines with their backings, or None.
-
-    Lines with a node are served first. With ``partial`` each line gets what is there, and
-    None means that no line got anything.
-    """
-    channel = extra.get(CHANNEL) if extra else None
-    partial = bool(extra and extra.get(PARTIAL))
-    granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
-    taken: list[tuple[Position, int]] = []
-    for line in sorted(granted, key=lambda line: line[1] is None):
-        sku, wish, units = line
-        for position, part in _sources(state, sku, wish, units, channel):
-            state.hold(position, part)
-            taken.append((position, part))
-            line.extend((position.node, part))
-        if not partial and line_units(line) < units:
-            break
-    else:
-        if taken:
-            return granted
-    for position, part in taken:
-        state.hold(position, -part)
-    return None
-
-
-def _sources(
-    state: ShardState, sku: str, wish: str | None, units: int, channel: str | None
-) -> list[tuple[Position, int]]:
-    book = state.books[sku]
-    if wish is None:
-        return choose(book, units, channel)
-    position = book.positions.get(wish)
-    if position is None or book.stopped or not serves(position, channel):
-        return []
-    part = min(units, position.sellable)
-    return [(position, part)] if part else []
-
-
-def short_reply(state: ShardState, lines: Sequence[Line], extra: Extra | None) -> list[Any]:
-    """``[[sku, node, requested, available], ...]`` of all short lines, and whether sold out."""
-    channel = extra.get(CHANNEL) if extra else None
-    left: dict[tuple[str, str | None], int] = {}
-    wished: dict[str, int] = {}
-    short = []
-    for sku, wish, units in sorted(lines, key=lambda line: line[1] is None):
-        there = available(state.books[sku], wish, channel)
-        if wish is None:
-            there = max(0, there - wished.get(sku, 0))
-        elif there >= units:
-            wished[sku] = wished.get(sku, 0) + units
-        if there < units:
-            left[sku, wish] = there
-    for sku, wish, units in lines:
-        if (sku, wish) in left:
-            short.append([sku, wish, units, left[sku, wish]])
-    return [short, len(lines) == 1 and short[0][3] == 0]
 
 
 def confirm(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -288,11 +210,11 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     if PIECES in reservation.extra:
         return [Outcome.ELSEWHERE, reservation.packed()]
     wanted = wanted_again(reservation)
-    extra = {k: v for k, v in reservation.extra.items() if k == CHANNEL}
+    demand = Demand(reservation.extra.get(CHANNEL))
     lines = [line[:3] for line in wanted]
-    granted = grant(state, lines, extra)
+    granted = grant(state, lines, demand)
     if granted is None:
-        return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, extra)[0]]
+        return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, demand)[0]]
     revive(state, key, reservation, granted)
     return [OK, reservation.packed()]
 

@@ -33,6 +33,7 @@ class LoadedState(ShardState):
             sku, _, node = backing.partition("|")
             position = self.books[sku].add(self.nodes[node])
             position.on_hand, position.safety_stock, position.quarantined = unpack(value)
+            position.withhold()
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
 

@@ -92,10 +92,10 @@ def _enter(state: ShardState, version: int, nodes: dict[str, dict[str, Any]]) ->
 def _replace(state: ShardState, nodes: dict[str, dict[str, Any]]) -> None:
     """Let the positions at these nodes see their members."""
     for book in state.books.values():
-        touched = book.positions.keys() & nodes.keys()
-        for node in touched:
-            if node in state.nodes:
-                book.positions[node].place = state.nodes[node]
+        touched = [position for position in book.positions.values() if position.node in nodes]
+        for position in touched:
+            if position.node in state.nodes:
+                position.place = state.nodes[position.node]
         if touched:
             book.reorder()
             state.effects.seen[book.sku] = None

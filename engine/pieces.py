@@ -8,7 +8,9 @@ from typing import Any
 
 from engine import holds
 from engine.commands import Command, Reply
+from engine.demand import demand_of
 from engine.events import Event
+from engine.granting import grant, refuse, short_reply
 from engine.ids import shard_of
 from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
@@ -55,15 +57,16 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     ended = state.known(ended_piece(reservation_id, nonce))
     if ended is not None:
         return [OK, ended]  # A late double: home has said how it ended.
-    refused = holds.refuse(state, lines, extra, now_ms)
+    refused = refuse(state, lines, extra, now_ms)
     if refused is not None:
         return refused
-    granted = holds.grant(state, lines, extra)
+    demand = demand_of(extra)
+    granted = grant(state, lines, demand)
     if granted is None:
-        if extra and extra.get("p"):
+        if demand.partial:
             granted = [list(line) for line in lines]  # An empty piece: home may have units.
         else:
-            short = holds.short_reply(state, lines, extra)
+            short = short_reply(state, lines, demand)
             contended = any(state.books[line[0]].unsealed for line in short[0])
             return [Outcome.CONTENDED if contended else Outcome.SHORT, short[0], False]
     piece = Reservation.__new__(Reservation)
@@ -116,12 +119,12 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     if not dry and state.known(attempt(key, nonce)) is not None:
         return [Outcome.ABORTED]
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
-    refused = holds.refuse(state, own, extra, now_ms)
+    refused = refuse(state, own, extra, now_ms)
     if refused is not None:
         return refused
     whole = _whole(state, own, lines, extra)
     if whole is None:
-        short = holds.short_reply(state, own, extra)[0] if own else []
+        short = short_reply(state, own, demand_of(extra))[0] if own else []
         contended = any(state.books[line[0]].unsealed for line in short)
         return [Outcome.CONTENDED if contended else Outcome.SHORT, short, False]
     if dry:
@@ -155,11 +158,11 @@ def _whole(
     state: ShardState, own: list[Line], lines: list[Line], extra: Extra | None
 ) -> list[Line] | None:
     """All lines with their backings, this shard's newly set aside; None if that falls short."""
-    granted = holds.grant(state, own, extra) if own else []
-    partial = bool(extra and extra.get("p"))
+    demand = demand_of(extra)
+    granted = grant(state, own, demand) if own else []
     if granted is None:
         elsewhere = any(len(line) > 3 for line in lines)
-        if not (partial and elsewhere):
+        if not (demand.partial and elsewhere):
             return None
         granted = own
     by_place = {(line[0], line[1]): line for line in granted}

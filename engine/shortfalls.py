@@ -67,7 +67,7 @@ def broken_promises(state: ShardState, position: Position, missing: int) -> list
         key = field.partition(".")[2] if field[0] == PIECE else field
         if record is None or key in keys:
             continue
-        units = units_left(Reservation(record)).get((position.book.sku, position.node), 0)
+        units = units_left(Reservation(record)).get((position.book.sku, position.slot), 0)
         if units:
             keys.append(key)
             missing -= units

@@ -8,7 +8,8 @@ each choice costs O(log nodes), not a scan.
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
-from engine.record import CHANNEL, PARTIAL, Extra, Line
+from engine.demand import Demand
+from engine.record import Line
 from engine.stock import Book, Position
 
 Choice: TypeAlias = list[tuple[Position, int]]
@@ -24,14 +25,14 @@ def moved(position: Position) -> None:
         book.heap = None  # Mostly entries that stopped being true.
         return
     sellable = position.sellable
-    if sellable:
-        heappush(heap, (position.place.priority, -sellable, position.node))
+    if sellable and position.supply is None:
+        heappush(heap, (position.place.priority, -sellable, position.slot))
 
 
-def choose(book: Book, units: int, channel: str | None) -> Choice:
+def choose(book: Book, units: int, demand: Demand) -> Choice:
     """The backings of ``units``, or of as many as there are, when any node will do.
 
-    The sum falls short of ``units`` only if nothing more is sellable to this channel.
+    The sum falls short of ``units`` only if nothing more is sellable to this demand.
     """
     if book.stopped:
         return []
@@ -40,12 +41,12 @@ def choose(book: Book, units: int, channel: str | None) -> Choice:
         part = min(units, book.only.sellable)
         return [(book.only, part)] if part else []
     if book.restricted:
-        return _scan(book, units, channel)
+        return _scan(book, units, demand)
     heap = book.heap
     if heap is None:
         heap = book.heap = [
-            (position.place.priority, -position.sellable, node)
-            for node, position in book.positions.items()
+            (position.place.priority, -position.sellable, position.slot)
+            for position in book.here()
             if position.sellable
         ]
         heapify(heap)
@@ -70,45 +71,45 @@ def choose(book: Book, units: int, channel: str | None) -> Choice:
     return chosen
 
 
-def _scan(book: Book, units: int, channel: str | None) -> Choice:
+def _scan(book: Book, units: int, demand: Demand) -> Choice:
     """The same where some nodes serve certain channels only."""
     eligible = sorted(
-        (position.place.priority, -position.sellable, position.node)
-        for position in book.positions.values()
-        if position.sellable and serves(position, channel)
+        (position.place.priority, -position.sellable, position.slot)
+        for position in book.here()
+        if position.sellable and serves(position, demand)
     )
     chosen: Choice = []
-    for _, negative_sellable, node in eligible:
+    for _, negative_sellable, slot in eligible:
         if not units:
             break
         taken = min(units, -negative_sellable)
-        chosen.append((book.positions[node], taken))
+        chosen.append((book.positions[slot], taken))
         units -= taken
     return chosen
 
 
-def serves(position: Position, channel: str | None) -> bool:
-    """Whether a request of this channel may use the position."""
+def serves(position: Position, demand: Demand) -> bool:
+    """Whether a request may use the position."""
     channels = position.place.channels
-    return not channels or channel in channels
+    return not channels or demand.channel in channels
 
 
-def available(book: Book, node: str | None, channel: str | None) -> int:
+def available(book: Book, node: str | None, demand: Demand) -> int:
     """Units a line with this wish could have."""
     if book.stopped:
         return 0
     if node is None:
-        return sum(p.sellable for p in book.positions.values() if serves(p, channel))
+        return sum(p.sellable for p in book.here() if serves(p, demand))
     position = book.positions.get(node)
-    return position.sellable if position is not None and serves(position, channel) else 0
+    return position.sellable if position is not None and serves(position, demand) else 0
 
 
-def withheld(book: Book, line: Line, extra: Extra | None, now_ms: int) -> bool:
+def withheld(book: Book, line: Line, demand: Demand, now_ms: int) -> bool:
     """Whether units are there that a single line may not have yet: see ``views.hint``.
 
     Gateways may still be calling the SKU sold out, to single lines that want all or nothing.
     """
-    if now_ms > book.hinted_until_ms or (extra and extra.get(PARTIAL)):
+    if now_ms > book.hinted_until_ms or demand.partial:
         return False
-    there: int = available(book, line[1], extra.get(CHANNEL) if extra else None)
+    there: int = available(book, line[1], demand)
     return bool(there >= line[2])

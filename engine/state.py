@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
-from engine.ids import backing_of
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
     FLAGS_AT,
@@ -250,9 +249,9 @@ class ShardState:
         position.on_hand = on_hand
         moved(position)
 
-    def position(self, sku: str, node: str) -> Position:
+    def position(self, sku: str, slot: str) -> Position:
         """A position that a record names, hence exists."""
-        return self.books[sku].positions[node]
+        return self.books[sku].positions[slot]
 
     def field(self, name: str, value: bytes | None) -> None:
         """Write (or with None delete) a field of ``state``."""
@@ -341,15 +340,15 @@ class ShardState:
 
     def free_of(self, backing: str) -> int | None:
         """Free units of a backing; None if there is no such."""
-        sku, _, node = backing.partition("|")
+        sku, _, slot = backing.partition("|")
         book = self.books.get(sku)
-        position = book.positions.get(node) if book is not None else None
+        position = book.positions.get(slot) if book is not None else None
         return None if position is None else position.free
 
     def free_units(self) -> dict[str, int]:
         """Free units of every backing, as the store's guard must have them."""
         return {
-            backing_of(book.sku, position.node): position.free
+            position.backing: position.free
             for book in self.books.values()
             for position in book.positions.values()
         }

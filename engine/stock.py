@@ -1,10 +1,13 @@
 """Positions and the book of a SKU: what is where, and what of it may still be promised."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from engine.ids import backing_of
 from engine.takers import Takers
+
+#: Between the node and the supply in the slot of what is still on its way; no id has it.
+ON_ITS_WAY: Final = "|"
 
 
 class Node:
@@ -20,7 +23,7 @@ class Node:
 
 
 class Position:
-    """What one node has of one SKU, in whole units.
+    """What one node has of one SKU, in whole units; or what one supply will bring there.
 
     Changed in place, unlike everything else here: a new value for each of 300,000 changes a
     second would cost more than the rest of the decision. ``Effects`` keeps the values before.
@@ -36,16 +39,23 @@ class Position:
         "quarantined",
         "reserved",
         "safety_stock",
+        "slot",
+        "supply",
         "tails",
+        "withheld",
     )
 
-    def __init__(self, book: "Book", place: Node) -> None:
+    def __init__(self, book: "Book", place: Node, supply: "Supply | None" = None) -> None:
         self.book = book
         self.place = place
         self.node = place.node
-        self.backing = backing_of(book.sku, place.node)
-        self.on_hand = 0  # Physically there and good.
+        self.supply = supply  # None: the units are at the node now.
+        #: Names the backing within its SKU, in books and in the lines of records.
+        self.slot = slot_of(place.node, supply.supply if supply is not None else None)
+        self.backing = backing_of(book.sku, self.slot)
+        self.on_hand = 0  # Physically there and good; of a supply: still to come.
         self.safety_stock = 0  # Withheld from promising.
+        self.withheld = 0  # All that a request without a share may not take: see ``withhold``.
         self.reserved = 0  # In held reservations.
         self.committed = 0  # In confirmed ones, not shipped yet.
         self.quarantined = 0  # There, but not good; not part of on_hand.
@@ -59,7 +69,11 @@ class Position:
     @property
     def sellable(self) -> int:
         """Units a new reservation may take."""
-        return max(0, self.free - self.safety_stock)
+        return max(0, self.free - self.withheld)
+
+    def withhold(self) -> None:
+        """Look again at what ``withheld`` is the sum of."""
+        self.withheld = self.safety_stock
 
     @property
     def shortfall(self) -> int:
@@ -73,6 +87,7 @@ class Position:
     def restore(self, counts: tuple[int, int, int, int, int]) -> None:
         """Take all counters back to what ``counts`` said before."""
         self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined = counts
+        self.withhold()
 
     def report(self) -> list[Any]:
         """The position as replies carry it; see ``POSITION_MEMBERS``."""
@@ -87,6 +102,21 @@ POSITION_MEMBERS = (
     "sku", "node", "on_hand", "safety_stock", "reserved", "committed", "quarantined", "sellable",
     "shortfall",
 )  # fmt: skip
+
+
+class Supply:
+    """Units on their way to a node."""
+
+    __slots__ = ("available_at_ms", "supply")
+
+    def __init__(self, supply: str, available_at_ms: int) -> None:
+        self.supply = supply
+        self.available_at_ms = available_at_ms
+
+
+def slot_of(node: str, supply: str | None) -> str:
+    """The slot of what is at a node, or of what a supply brings there."""
+    return node if supply is None else f"{node}{ON_ITS_WAY}{supply}"
 
 
 class Book:
@@ -109,7 +139,7 @@ class Book:
         self.sku = sku
         self.members = members  # name, weight_grams, category
         self.positions: dict[str, Position] = {}
-        #: The position where there is just one, which is most SKUs of a drop.
+        #: The position where units are there at just one node, which is most SKUs of a drop.
         self.only: Position | None = None
         #: Gateways may call the SKU sold out until then without asking: no single line takes
         #: units of it, or its buyer might be told so about what is his. 0: they may not.
@@ -125,13 +155,18 @@ class Book:
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
 
-    def add(self, place: Node) -> Position:
-        """The position at a node, made if it is not there yet."""
-        position = self.positions.get(place.node)
+    def add(self, place: Node, supply: "Supply | None" = None) -> Position:
+        """The position at a node, or of a supply on its way there, made if it is not there yet."""
+        slot = slot_of(place.node, supply.supply if supply is not None else None)
+        position = self.positions.get(slot)
         if position is None:
-            position = self.positions[place.node] = Position(self, place)
+            position = self.positions[slot] = Position(self, place, supply)
             self.reorder()
         return position
+
+    def here(self) -> list[Position]:
+        """The positions of units that are there now."""
+        return [position for position in self.positions.values() if position.supply is None]
 
     def hint(self, until_ms: int) -> None:
         """The SKU may be called sold out until then; 0 ends that."""
@@ -140,9 +175,9 @@ class Book:
 
     def reorder(self) -> None:
         """Look again at what is derived from the positions and their nodes."""
-        positions = self.positions.values()
+        positions = self.here()
         self.restricted = any(position.place.channels for position in positions)
-        alone = len(self.positions) == 1 and not self.restricted and not self.stopped
+        alone = len(positions) == 1 and not self.restricted and not self.stopped
         alone = alone and not self.hinted_until_ms  # The short way in ``holds`` does not look.
-        self.only = next(iter(positions)) if alone else None
+        self.only = positions[0] if alone else None
         self.heap = None

@@ -19,7 +19,7 @@ def stock(state: ShardState, command: Command, now_ms: int) -> Reply:
     book = state.books.get(command[1])
     if book is None:
         return [Outcome.UNKNOWN_SKU, [command[1]]]
-    positions = [book.positions[node] for node in sorted(book.positions)]
+    positions = sorted(book.here(), key=lambda position: position.node)
     shortfalls = [
         [position.node, *known, broken_promises(state, position, known[1])]
         for position in positions
@@ -54,7 +54,7 @@ def _sellable(book: Book | None) -> list[Any] | None:
         return []
     return [
         [position.node, position.sellable, sorted(position.place.channels)]
-        for _, position in sorted(book.positions.items())
+        for position in sorted(book.here(), key=lambda position: position.node)
         if position.sellable
     ]
 

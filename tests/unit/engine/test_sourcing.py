@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.demand import PLAIN
 from engine.outcome import Outcome
 from engine.record import CHANNEL, Reservation
 from engine.sourcing import choose
@@ -115,7 +116,7 @@ def test_the_heap_chooses_as_a_scan_of_all_nodes_would(
             if left:
                 expected.append((name, min(left, -negative)))
                 left -= expected[-1][1]
-        chosen = choose(book, units, None)
+        chosen = choose(book, units, PLAIN)
         assert [(position.node, part) for position, part in chosen] == expected
         if chance.random() < 0.7:
             for position, part in chosen:
