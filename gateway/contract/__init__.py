@@ -1,0 +1,15 @@
+"""Every operation of the API: what routes, the API description and tests go by.
+
+A module for each topic; it may also hold the bodies and answers that only its topic has.
+"""
+
+from typing import Final
+
+from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
+from gateway.contract.operations import RUNNING
+from gateway.contract.reservations import RESERVATIONS
+from gateway.contract.stock import STOCK
+
+__all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
+
+OPERATIONS: Final = (*RESERVATIONS, *STOCK, *RUNNING)
