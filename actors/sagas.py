@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 from engine import commands
 from engine.commands import Command, Reply
 from engine.fulfilment import added
-from engine.holds import wanted_again
+from engine.holds import short_again, wanted_again
 from engine.ids import home_of, reservation_id, shard_of
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
-from engine.outcome import Outcome, but_for_copies
-from engine.record import CHANNEL, NONCE, Extra, Line, Reservation, Status
+from engine.outcome import Outcome, but_for_copies, precedence
+from engine.record import DRAWN_ON, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
 from engine.state import units_left
 
@@ -189,9 +189,12 @@ async def _refusal(attempt: _Attempt, request: Reserve, deadline_at: float) -> R
         return at_home
     replies.append(at_home)
     refused = [reply for reply in replies if reply[0] != Outcome.OK]
-    worst: Outcome = min(Outcome(reply[0]) for reply in refused)
+    worst = min((Outcome(reply[0]) for reply in refused), key=precedence)
     if worst in _UNKNOWN:
         return [worst, sorted({u for reply in refused if reply[0] == worst for u in reply[1]})]
+    if worst in (Outcome.OVER_LIMIT, Outcome.OVER_QUOTA):
+        rows = [row for reply in refused if reply[0] == worst for row in reply[1]]
+        return [worst, rows if worst == Outcome.OVER_LIMIT else _in_order(request, rows)]
     if worst not in _SHORT:
         # Nothing was sealed, so nothing was done, even where an answer was lost.
         lost = worst in (Outcome.LOST, Outcome.IN_DOUBT, Outcome.WEAKER)
@@ -215,11 +218,12 @@ async def confirm_late(
     """A payment after expiry: take the same units anew, and seal the reservation as confirmed."""
     reservation = Reservation(record)
     wanted = wanted_again(reservation)
-    extra = {k: v for k, v in reservation.extra.items() if k == CHANNEL} or None
+    extra = {k: v for k, v in reservation.extra.items() if k in DRAWN_ON} or None
     attempt = _Attempt(caller, shards, home, key, extra)
     ends = bytes.fromhex(reservation.extra[NONCE])
     gave = await attempt.take(wanted, deadline_at, in_order=False, ends=ends)
-    short = [line for reply in attempt.took.values() if reply[0] in _SHORT for line in reply[1]]
+    lines = [line[:3] for line in wanted]
+    short = [line for reply in attempt.took.values() for line in short_again(lines, reply)]
     if not gave and not short:
         attempt.drop()
         return [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
@@ -232,8 +236,9 @@ async def confirm_late(
     if at_home[0] in (Outcome.OK, Outcome.LOST, Outcome.WEAKER) and gave:
         return attempt.sealed(reply)
     attempt.drop()
-    if at_home[0] in _SHORT:
-        short += at_home[1]
+    at_home_too = short_again(lines, at_home)
+    if at_home_too:
+        short += at_home_too
     elif at_home[0] != Outcome.OK:
         return reply
     return [Outcome.NOT_HELD, Status.EXPIRED, short]

@@ -2,7 +2,11 @@
 
 from typing import Final, NamedTuple
 
-from engine.record import CHANNEL, PARTIAL, Extra
+from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, PARTIAL, Extra
+
+#: How names of shares begin.
+OF_CHANNEL: Final = "c:"
+OF_CAMPAIGN: Final = "m:"
 
 
 class Demand(NamedTuple):
@@ -10,14 +14,32 @@ class Demand(NamedTuple):
 
     channel: str | None = None
     partial: bool = False  # As much as there is will do.
+    share: str | None = None  # The name of what it draws on, see ``shares``.
+    customer: str | None = None
+    now_ms: int = 0
 
 
 #: A request without anything rare.
 PLAIN: Final = Demand()
 
 
-def demand_of(extra: Extra | None) -> Demand:
-    """The demand of a request's rarer members."""
+def demand_of(extra: Extra | None, now_ms: int) -> Demand:
+    """The demand of a request's rarer members, made now."""
     if not extra:
         return PLAIN
-    return Demand(extra.get(CHANNEL), bool(extra.get(PARTIAL)))
+    return Demand(
+        extra.get(CHANNEL),
+        bool(extra.get(PARTIAL)),
+        share_name(extra),
+        extra.get(CUSTOMER),
+        now_ms,
+    )
+
+
+def share_name(extra: Extra) -> str | None:
+    """The share that a reservation draws on: its campaign's, else its channel's."""
+    campaign = extra.get(CAMPAIGN)
+    if campaign is not None:
+        return f"{OF_CAMPAIGN}{campaign}"
+    channel = extra.get(CHANNEL)
+    return None if channel is None else f"{OF_CHANNEL}{channel}"

@@ -9,10 +9,16 @@ from typing import Any, Final
 from engine.events import FORMAT, Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
+from engine.shares import Counts, Share
 from engine.stock import Position
 
 #: One shared empty pair for the many positions whose world did not change.
 _STILL = (0, 0)
+
+
+#: Fields that a release may rewrite: a shortfall that shrinks, a share's units that are back.
+#: That may not hold it up when the store is full.
+_RETURNING = ("f|", "a|", "s|")
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class Effects:
         "closed",
         "closed_before",
         "closed_hour",
+        "counted",
         "drop_bucket",
         "facts",
         "fields",
@@ -52,6 +59,7 @@ class Effects:
         "positions",
         "records",
         "seen",
+        "shares",
         "undo",
         "world",
     )
@@ -64,6 +72,10 @@ class Effects:
         self.positions: dict[Position, tuple[int, int, int, int, int]] = {}
         #: Units added and removed by the world rather than by promises.
         self.world: dict[Position, tuple[int, int]] = {}
+        #: Shares before.
+        self.shares: dict[Share, Counts] = {}
+        #: Units counted: where, under which name, how many.
+        self.counted: list[tuple[dict[str, int], str, int]] = []
         #: SKUs that look different in views though no counter of theirs moved.
         self.seen: dict[str, None] = {}
         #: New values of fields of ``state``; None deletes.
@@ -110,6 +122,17 @@ class Effects:
                 entries += (position.backing, taken, added, removed)
         return entries
 
+    def restore_counts(self) -> None:
+        """Take all counters back to what they were before this batch."""
+        for position, counts in self.positions.items():
+            position.restore(counts)
+            position.book.heap = None
+        for share, before in self.shares.items():
+            share.restore(before)
+            share.book.heap = None
+        for counted, name, units in reversed(self.counted):
+            add_to(counted, name, -units)
+
     def stock_fields(self) -> None:
         """Enter the positions whose counts (not promises) changed among the fields.
 
@@ -125,6 +148,32 @@ class Effects:
                 self.fields[f"q|{position.backing}"] = pack(
                     [position.on_hand, position.safety_stock, position.quarantined]
                 )
+        for share, counts in self.shares.items():
+            self._share_fields(share, counts)
+
+    def _share_fields(self, share: Share, before: Counts) -> None:
+        """Only what has changed: a share may have units aside in thousands of places."""
+        at = f"{share.book.sku}|{share.name}"
+        defined = share.terms.defined
+        if defined and (share.exclusive, share.terms, share.shipped) != (*before[:2], before[4]):
+            self.fields[f"s|{at}"] = pack(share.header())
+        aside = before[5]
+        for slot in sorted(aside.keys() | share.aside.keys()):
+            units = share.aside.get(slot)
+            if units != aside.get(slot):
+                self.fields[f"a|{at}|{slot}"] = None if units is None else pack(units)
+
+
+def add_to(counts: dict[str, int], name: str, units: int) -> None:
+    """Count units under a name. Nobody is kept who has nothing.
+
+    Units from before there was a limit were not counted, hence the floor.
+    """
+    after = counts.get(name, 0) + units
+    if after > 0:
+        counts[name] = after
+    else:
+        counts.pop(name, None)
 
 
 def seal(
@@ -161,6 +210,7 @@ def seal(
     changes = pack([guard, fields, forgotten, puts, gone, closed, excused])
     events = pack([FORMAT, effects.now_ms, network, effects.facts])
     takes = any(taken > 0 for taken in guard[1::4])
+    growing = any(field[:2] not in _RETURNING for field in fields[::2])
     return Sealed(
         seq=seq + 1,
         hash_before=head,
@@ -169,8 +219,7 @@ def seal(
         closed_bucket=effects.hour(),
         changes=changes,
         events=events,
-        # A release that shrinks a shortfall rewrites its record; that may not hold it up.
-        returning=not (takes or grows or any(f[:2] != "f|" for f in fields[::2])),
+        returning=not (takes or grows or growing),
         drop_bucket=effects.drop_bucket,
         effects=effects,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.accounts import account_of
 from engine.commands import Command, Reply
 from engine.events import Event
 from engine.holds import as_read, change, owe
@@ -71,6 +72,9 @@ def _ship(
             state.touch(position)
             position.on_hand -= units
             position.committed -= units
+            counted = account_of(book, reservation.extra)
+            if counted is not None:
+                counted.ship(state, units)
     reservation.extra.setdefault(SHIPPED, {})[reference] = parcel
     if not units_left(reservation):
         reservation.status = Status.FULFILLED

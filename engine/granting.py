@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.accounts import Account, account
+from engine.allowances import most, refuse_share
 from engine.commands import Reply
 from engine.demand import Demand
 from engine.outcome import Outcome
-from engine.record import CAMPAIGN, DELIVER_BY, Extra, Line, line_units
-from engine.sourcing import available, choose, serves
+from engine.record import DELIVER_BY, Extra, Line, line_units
+from engine.sourcing import available, choose, sellable_for, serves
 from engine.state import ShardState
-from engine.stock import Position
+from engine.stock import Book, Position
 
 
 def refuse(
-    state: ShardState, lines: Sequence[Line], extra: Extra | None, now_ms: int
+    state: ShardState, lines: Sequence[Line], extra: Extra | None, demand: Demand
 ) -> Reply | None:
     """What is wrong with a request before stock is looked at."""
-    if extra and DELIVER_BY in extra and extra[DELIVER_BY] <= now_ms:
+    if extra and DELIVER_BY in extra and extra[DELIVER_BY] <= demand.now_ms:
         return [Outcome.INVALID, "deliver_by", "must lie ahead"]
     unknown = sorted({line[0] for line in lines if line[0] not in state.books})
     if unknown:
@@ -24,9 +26,7 @@ def refuse(
     unknown = sorted({line[1] for line in lines if line[1] and line[1] not in state.nodes})
     if unknown:
         return [Outcome.UNKNOWN_NODE, unknown]
-    if extra and CAMPAIGN in extra:
-        return [Outcome.UNKNOWN_CAMPAIGN, [extra[CAMPAIGN]]]
-    return None
+    return refuse_share(state, lines, demand)
 
 
 def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line] | None:
@@ -36,33 +36,38 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
     None means that no line got anything.
     """
     granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
-    taken: list[tuple[Position, int]] = []
+    taken: list[tuple[Position, int, Account | None]] = []
     for line in sorted(granted, key=lambda line: line[1] is None):
         sku, wish, units = line
-        for position, part in _sources(state, sku, wish, units, demand):
+        book = state.books[sku]
+        counted = account(book, demand.share, demand.customer)
+        for position, part in _sources(book, wish, min(units, most(book, demand)), demand):
             state.hold(position, part)
-            taken.append((position, part))
+            if counted is not None:
+                counted.take(state, position, part)
+            taken.append((position, part, counted))
             line.extend((position.slot, part))
         if not demand.partial and line_units(line) < units:
             break
     else:
         if taken:
             return granted
-    for position, part in taken:
+    for position, part, counted in reversed(taken):
         state.hold(position, -part)
+        if counted is not None:
+            counted.take(state, position, -part)
     return None
 
 
 def _sources(
-    state: ShardState, sku: str, wish: str | None, units: int, demand: Demand
+    book: Book, wish: str | None, units: int, demand: Demand
 ) -> list[tuple[Position, int]]:
-    book = state.books[sku]
     if wish is None:
         return choose(book, units, demand)
     position = book.positions.get(wish)
     if position is None or book.stopped or not serves(position, demand):
         return []
-    part = min(units, position.sellable)
+    part = min(units, sellable_for(position, demand))
     return [(position, part)] if part else []
 
 

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from engine.accounts import account_of
+from engine.allowances import hold_for, refuse_share
 from engine.commands import Command, Reply
-from engine.demand import Demand, demand_of
+from engine.demand import demand_of
 from engine.effects import HELD
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
-    CHANNEL,
     ENDED_AT,
     HOLD_NUMBER,
     OWES,
@@ -37,6 +38,9 @@ _HELD_FLAG = int(Status.HELD)
 _CONFIRMED_FLAG = int(Status.CONFIRMED)
 #: Packed lines kept per position; buyers ask for few different quantities.
 _TAILS_MAX = 64
+_WITH_LINES = (Outcome.SHORT, Outcome.CONTENDED, Outcome.OVER_QUOTA)
+#: A campaign that is over, a limit: a late payment needs them as a new request does.
+_BY_RULE = (Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT)
 _EVENTS = {
     Status.RELEASED: Event.RELEASED,
     Status.EXPIRED: Event.EXPIRED,
@@ -108,10 +112,10 @@ def as_read(record: bytes, now_ms: int) -> bytes:
 
 def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     _, key, digest, lines, hold_ms, extra = command
-    refused = refuse(state, lines, extra, now_ms)
+    demand = demand_of(extra, now_ms)
+    refused = refuse(state, lines, extra, demand)
     if refused is not None:
         return refused
-    demand = demand_of(extra)
     if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
         return [Outcome.SHORT, [[*lines[0], 0]], True]
     granted = grant(state, lines, demand)
@@ -119,15 +123,15 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
         short = short_reply(state, lines, demand)
         contended = any(state.books[line[0]].unsealed for line in short[0])
         return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
-    flags = state.level_flags
-    members: list[Any] = [flags, now_ms + hold_ms, digest, granted]
+    expires_at_ms = now_ms + hold_for(state, lines, demand, hold_ms)
+    members: list[Any] = [state.level_flags, expires_at_ms, digest, granted]
     if extra:
         members.append(extra)
     record: bytes = pack(members)
     state.held(key, record)
     for line in granted:
         state.taken(line[0], key)
-    state.schedule(key, now_ms + hold_ms)
+    state.schedule(key, expires_at_ms)
     return [OK, record]
 
 
@@ -198,8 +202,12 @@ def _verb(state: ShardState, key: str, verb: Verb, now_ms: int, hold_ms: int) ->
 def _confirm_held(state: ShardState, key: str, reservation: Reservation) -> None:
     for sku, node, units in reservation.backings():
         book = state.books.get(sku)
-        if book is not None:
-            state.commit(book.positions[node], units)
+        if book is None:
+            continue  # Another shard's line.
+        state.commit(book.positions[node], units)
+        counted = account_of(book, reservation.extra)
+        if counted is not None:
+            counted.confirm(state, units)
     reservation.status = Status.CONFIRMED
     owe(state, key, reservation)
     change(state, key, reservation, Event.CONFIRMED)
@@ -210,13 +218,27 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     if PIECES in reservation.extra:
         return [Outcome.ELSEWHERE, reservation.packed()]
     wanted = wanted_again(reservation)
-    demand = Demand(reservation.extra.get(CHANNEL))
+    demand = demand_of(reservation.extra, state.effects.now_ms)._replace(partial=False)
     lines = [line[:3] for line in wanted]
+    refused = refuse_share(state, lines, demand)
+    if refused is not None:
+        return [Outcome.NOT_HELD, reservation.status, short_again(lines, refused)]
     granted = grant(state, lines, demand)
     if granted is None:
         return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, demand)[0]]
     revive(state, key, reservation, granted)
     return [OK, reservation.packed()]
+
+
+def short_again(lines: list[Line], refused: Reply) -> list[Line]:
+    """What is short for a late payment: by stock, or by a rule, which then leaves nothing.
+
+    Empty where the reply says nothing about units.
+    """
+    if refused[0] in _WITH_LINES:
+        short: list[Line] = refused[1]
+        return short
+    return [[*line, 0] for line in lines] if refused[0] in _BY_RULE else []
 
 
 def wanted_again(reservation: Reservation) -> list[Line]:
@@ -257,6 +279,9 @@ def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -
             position.committed -= units
         else:
             position.reserved -= units
+        counted = account_of(book, reservation.extra)
+        if counted is not None:
+            counted.give_back(state, position, units, confirmed=confirmed)
         moved(position)
         review(state, position)
 

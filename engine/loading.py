@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.accounts import account_of
 from engine.record import LEVEL_UNIT, Reservation, Status, unpack
+from engine.shares import Share
 from engine.state import ATTEMPT, PIECE, TIMED, ShardState, units_left
 from engine.stock import Book, Node, Position
 
@@ -14,6 +16,7 @@ class LoadedState(ShardState):
     def load_state(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Take fields of ``state`` in; nodes and SKUs may come after the positions of them."""
         later: list[tuple[str, bytes]] = []
+        shares: list[tuple[str, str, bytes]] = []
         for name, value in items:
             kind, _, rest = name.partition("|")
             if kind == "n":
@@ -27,6 +30,8 @@ class LoadedState(ShardState):
                 self.references[rest] = unpack(value)
             elif kind == "f":
                 self.shortfalls[rest] = unpack(value)
+            elif kind in ("s", "a"):
+                shares.append((kind, rest, value))
             else:
                 later.append((rest, value))
         for backing, value in later:
@@ -34,8 +39,23 @@ class LoadedState(ShardState):
             position = self.books[sku].add(self.nodes[node])
             position.on_hand, position.safety_stock, position.quarantined = unpack(value)
             position.withhold()
+        self._load_shares(shares)
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
+
+    def _load_shares(self, fields: Iterable[tuple[str, str, bytes]]) -> None:
+        """Rights before what is set aside for them."""
+        for kind, rest, value in sorted(fields, reverse=True):
+            sku, _, at = rest.partition("|")
+            name, _, slot = at.partition("|")
+            book = self.books[sku]
+            share = book.shares.get(name)
+            if share is None:
+                share = book.shares[name] = Share(book, name)
+            if kind == "s":
+                share.load(unpack(value))
+            else:
+                share.set_aside(slot, unpack(value))
 
     def load_record(self, field: str, record: bytes) -> None:
         """Take an open record in: its units count as reserved or committed again, once."""
@@ -60,6 +80,9 @@ class LoadedState(ShardState):
                 position.reserved += units
                 if reservation.status is Status.TAKEN:
                     book.unsealed += units
+            counted = account_of(book, reservation.extra)
+            if counted is not None:
+                counted.load(units, confirmed=confirmed)
             book.takers.append(field)
 
     def load_records(self, portion: Iterable[tuple[str, bytes]]) -> None:

@@ -13,6 +13,11 @@ NOT_CONFIRMED
 EXCEEDS_COMMITTED    ``[[sku, node, left, requested], ...]``
 SHORT, CONTENDED     ``[[sku, node or None, requested, available], ...]``, every short
                      line; then True where the request was one line without anything left
+OVER_QUOTA           the same, ``available`` being what is left of the share
+OVER_LIMIT           ``[[sku, limit, taken, requested], ...]``
+CAMPAIGN_NOT_OPEN,   the campaign's id and its state
+CAMPAIGN_STATE
+QUOTA_EXCEEDS_STOCK  the sku, the channel and what is available
 NEGATIVE_STOCK,      the sku and the node
 OUT_OF_RANGE
 ELSEWHERE            the record: its lines lie on several shards, a coordinator must act
@@ -27,7 +32,7 @@ from typing import Any
 
 
 class Outcome(IntEnum):
-    """By precedence: the first that applies is the answer. Wire format: append, never renumber."""
+    """Wire format: append, never renumber. ``PRECEDENCE`` says which of several is the answer."""
 
     OK = 0
     REPEATED = 1  # The same request again: the reservation as it stands now.
@@ -48,6 +53,11 @@ class Outcome(IntEnum):
     ABORTED = 16  # Home has already told a piece of this attempt that it came to nothing.
     ELSEWHERE = 17
     GAP = 18  # A network version between the owner's and this one is missing.
+    OVER_LIMIT = 21  # More than one customer may have.
+    OVER_QUOTA = 22  # The share of the channel or campaign is used up.
+    CAMPAIGN_NOT_OPEN = 23
+    CAMPAIGN_STATE = 24  # What was asked for is not possible in its state.
+    QUOTA_EXCEEDS_STOCK = 25
 
     # Said by the way to the owner, never by a ledger.
     OVERLOADED = 32
@@ -56,6 +66,19 @@ class Outcome(IntEnum):
     WEAKER = 35  # Done, but with fewer copies than the durability level asks for.
     NOT_OWNER = 36  # Nothing was done: this host does not own the shard.
     IN_DOUBT = 37  # This host lost the shard while a commit was on its way.
+
+
+#: Of refusals by several shards the first that applies is the answer.
+PRECEDENCE = (
+    Outcome.KEY_REUSED, Outcome.INVALID, Outcome.UNKNOWN_RESERVATION, Outcome.UNKNOWN_SKU,
+    Outcome.UNKNOWN_NODE, Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT,
+    Outcome.OVER_QUOTA,
+)  # fmt: skip
+
+
+def precedence(outcome: Outcome) -> int:
+    """Where an outcome comes among several, first first."""
+    return PRECEDENCE.index(outcome) if outcome in PRECEDENCE else len(PRECEDENCE) + outcome
 
 
 #: What a shard's decision can be, as opposed to what can happen on the way to it.

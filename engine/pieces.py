@@ -7,8 +7,10 @@ commit point. What is left behind when anybody stops, and how it ends, stands in
 from typing import Any
 
 from engine import holds
+from engine.accounts import account, account_of
+from engine.allowances import hold_for
 from engine.commands import Command, Reply
-from engine.demand import demand_of
+from engine.demand import Demand, demand_of
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
 from engine.ids import shard_of
@@ -16,11 +18,11 @@ from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
+    DRAWN_ON,
     HOME,
     NONCE,
     PIECES,
     SHIPPED,
-    Extra,
     Line,
     Reservation,
     Status,
@@ -57,10 +59,10 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     ended = state.known(ended_piece(reservation_id, nonce))
     if ended is not None:
         return [OK, ended]  # A late double: home has said how it ended.
-    refused = refuse(state, lines, extra, now_ms)
+    demand = demand_of(extra, now_ms)
+    refused = refuse(state, lines, extra, demand)
     if refused is not None:
         return refused
-    demand = demand_of(extra)
     granted = grant(state, lines, demand)
     if granted is None:
         if demand.partial:
@@ -71,7 +73,9 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
             return [Outcome.CONTENDED if contended else Outcome.SHORT, short[0], False]
     piece = Reservation.__new__(Reservation)
     piece.status, piece.level, piece.digest = Status.TAKEN, state.level, nonce
-    piece.lines, piece.extra = granted, {HOME: home}
+    # Its units count in the same shares and limits as those at home.
+    counted = {name: extra[name] for name in DRAWN_ON if name in extra} if extra else {}
+    piece.lines, piece.extra = granted, {HOME: home, **counted}
     piece.expires_at_ms = now_ms + PIECE_ASK_MS
     _unsealed(state, piece, 1)
     record = _store(state, field, piece)
@@ -119,22 +123,24 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     if not dry and state.known(attempt(key, nonce)) is not None:
         return [Outcome.ABORTED]
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
-    refused = refuse(state, own, extra, now_ms)
+    demand = demand_of(extra, now_ms)
+    refused = refuse(state, own, extra, demand)
     if refused is not None:
         return refused
-    whole = _whole(state, own, lines, extra)
+    whole = _whole(state, own, lines, demand)
     if whole is None:
-        short = short_reply(state, own, demand_of(extra))[0] if own else []
+        short = short_reply(state, own, demand)[0] if own else []
         contended = any(state.books[line[0]].unsealed for line in short)
         return [Outcome.CONTENDED if contended else Outcome.SHORT, short, False]
     if dry:
-        _give(state, own, whole)
+        _give(state, own, whole, demand)
         return [OK]
     if late and known is not None:
         return _seal_late(state, key, Reservation(known), whole, nonce, pieces)
     reservation = Reservation.__new__(Reservation)
     reservation.status, reservation.level = Status.HELD, state.level
-    reservation.digest, reservation.expires_at_ms = digest, now_ms + hold_ms
+    reservation.digest = digest
+    reservation.expires_at_ms = now_ms + hold_for(state, own, demand, hold_ms)
     reservation.lines = whole
     reservation.extra = {**(extra or {}), NONCE: nonce.hex(), PIECES: pieces}
     record = reservation.packed()
@@ -155,10 +161,9 @@ def _refuse_late(known: bytes | None, key: str, now_ms: int) -> Reply | None:
 
 
 def _whole(
-    state: ShardState, own: list[Line], lines: list[Line], extra: Extra | None
+    state: ShardState, own: list[Line], lines: list[Line], demand: Demand
 ) -> list[Line] | None:
     """All lines with their backings, this shard's newly set aside; None if that falls short."""
-    demand = demand_of(extra)
     granted = grant(state, own, demand) if own else []
     if granted is None:
         elsewhere = any(len(line) > 3 for line in lines)
@@ -169,13 +174,17 @@ def _whole(
     return [by_place.get((line[0], line[1]), line) for line in lines]
 
 
-def _give(state: ShardState, own: list[Line], whole: list[Line]) -> None:
+def _give(state: ShardState, own: list[Line], whole: list[Line], demand: Demand) -> None:
     """Take back what a dry seal has set aside."""
     mine = {line[0] for line in own}
     for line in whole:
         if line[0] in mine:
+            counted = account(state.books[line[0]], demand.share, demand.customer)
             for at in range(3, len(line), 2):
-                state.hold(state.position(line[0], line[at]), -line[at + 1])
+                position = state.position(line[0], line[at])
+                state.hold(position, -line[at + 1])
+                if counted is not None:
+                    counted.take(state, position, -line[at + 1])
 
 
 def _seal_late(
@@ -325,6 +334,9 @@ def _confirm_piece(state: ShardState, piece: Reservation) -> None:
         _unsealed(state, piece, -1)
     for sku, node, units in piece.backings():
         state.commit(state.position(sku, node), units)
+        counted = account_of(state.books[sku], piece.extra)
+        if counted is not None:
+            counted.confirm(state, units)
     piece.status = Status.CONFIRMED
 
 
@@ -342,6 +354,9 @@ def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
             position.committed -= units
             # A count may have found fewer since home looked: what left cannot be on hand.
             position.on_hand = max(0, position.on_hand - units)
+            counted = account_of(position.book, piece.extra)
+            if counted is not None:
+                counted.ship(state, units)
             moved(position)
             review(state, position)
     if not done:

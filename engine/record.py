@@ -34,6 +34,8 @@ PIECES: Final = "x"  # [shard, ...] that hold pieces of this reservation.
 OWES: Final = "o"  # {shard: message}: news those shards have not acknowledged yet.
 HOME: Final = "k"  # In a piece: the home shard.
 
+#: Members that say which share and limits the units count in.
+DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
 #: Where the first line's backings begin within a line.
 BACKINGS: Final = 3
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from engine.events import Event
 from engine.limits import SHORTFALL_DEADLINE_MS
 from engine.record import Reservation, pack
+from engine.shares import settle
 from engine.state import PIECE, ShardState, units_left
 from engine.stock import Position
 
@@ -24,6 +25,8 @@ _TAKERS_READ_MAX: Final = 10_000
 
 def review(state: ShardState, position: Position, reason: str = "") -> None:
     """Open, change or close the shortfall of a position whose free units have moved."""
+    if position.book.shares:
+        settle(state, position)
     backing = position.backing
     known = state.shortfalls.get(backing)
     missing = position.shortfall

@@ -8,8 +8,10 @@ each choice costs O(log nodes), not a scan.
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
+from engine.allowances import most
 from engine.demand import Demand
 from engine.record import Line
+from engine.shares import sellable_to, share_of
 from engine.stock import Book, Position
 
 Choice: TypeAlias = list[tuple[Position, int]]
@@ -36,11 +38,12 @@ def choose(book: Book, units: int, demand: Demand) -> Choice:
     """
     if book.stopped:
         return []
-    if book.only is not None:
+    if book.only is not None and not book.only.aside:
         # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
         part = min(units, book.only.sellable)
         return [(book.only, part)] if part else []
-    if book.restricted:
+    share = share_of(book, demand)
+    if book.restricted or (share is not None and (share.aside or share.is_campaign)):
         return _scan(book, units, demand)
     heap = book.heap
     if heap is None:
@@ -72,20 +75,35 @@ def choose(book: Book, units: int, demand: Demand) -> Choice:
 
 
 def _scan(book: Book, units: int, demand: Demand) -> Choice:
-    """The same where some nodes serve certain channels only."""
+    """The same where not all may take the same: channels that nodes serve, units set aside."""
     eligible = sorted(
-        (position.place.priority, -position.sellable, position.slot)
-        for position in book.here()
-        if position.sellable and serves(position, demand)
+        (position.supply is not None, position.place.priority, -sellable, position.slot)
+        for position in usable(book, demand)
+        if (sellable := sellable_for(position, demand))
     )
     chosen: Choice = []
-    for _, negative_sellable, slot in eligible:
+    for _, _, negative_sellable, slot in eligible:
         if not units:
             break
         taken = min(units, -negative_sellable)
         chosen.append((book.positions[slot], taken))
         units -= taken
     return chosen
+
+
+def usable(book: Book, demand: Demand) -> list[Position]:
+    """Backings that a request may draw on, whether or not anything is left there."""
+    share = share_of(book, demand)
+    if share is not None and share.is_campaign:
+        return [book.positions[slot] for slot in share.aside]
+    return [position for position in book.here() if serves(position, demand)]
+
+
+def sellable_for(position: Position, demand: Demand) -> int:
+    """Units there that a request may take."""
+    if demand.share is None:
+        return position.sellable
+    return sellable_to(position, share_of(position.book, demand))
 
 
 def serves(position: Position, demand: Demand) -> bool:
@@ -99,9 +117,12 @@ def available(book: Book, node: str | None, demand: Demand) -> int:
     if book.stopped:
         return 0
     if node is None:
-        return sum(p.sellable for p in book.here() if serves(p, demand))
+        there = sum(sellable_for(position, demand) for position in usable(book, demand))
+        return min(there, most(book, demand))
     position = book.positions.get(node)
-    return position.sellable if position is not None and serves(position, demand) else 0
+    if position is None or not serves(position, demand):
+        return 0
+    return min(sellable_for(position, demand), most(book, demand))
 
 
 def withheld(book: Book, line: Line, demand: Demand, now_ms: int) -> bool:

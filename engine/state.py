@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from engine.effects import HELD, Effects, Sealed, seal
+from engine.effects import HELD, Effects, Sealed, add_to, seal
 from engine.events import Event
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
@@ -23,6 +23,7 @@ from engine.record import (
     Reservation,
     Status,
 )
+from engine.shares import Share
 from engine.sourcing import moved
 from engine.stock import Book, Node, Position
 
@@ -207,6 +208,17 @@ class ShardState:
         if position not in positions:
             positions[position] = position.counts()
 
+    def touch_share(self, share: Share) -> None:
+        """Keep a share as it was before this batch."""
+        shares = self.effects.shares
+        if share not in shares:
+            shares[share] = share.counts()
+
+    def count(self, counts: dict[str, int], name: str, units: int) -> None:
+        """Count units under a name."""
+        add_to(counts, name, units)
+        self.effects.counted.append((counts, name, units))
+
     def hold(self, position: Position, units: int) -> None:
         """Set free units aside; negative gives them back."""
         self.touch(position)
@@ -297,9 +309,7 @@ class ShardState:
     def take_back(self, sealed: Sealed | None) -> None:
         """Undo the last sealed batch, or with None the one being decided. Last first."""
         effects = self.effects if sealed is None else sealed.effects
-        for position, counts in effects.positions.items():
-            position.restore(counts)
-            position.book.heap = None
+        effects.restore_counts()
         for field, before in effects.records.items():
             if before is None:
                 self.reservations.pop(field, None)

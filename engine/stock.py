@@ -1,10 +1,13 @@
 """Positions and the book of a SKU: what is where, and what of it may still be promised."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from engine.ids import backing_of
 from engine.takers import Takers
+
+if TYPE_CHECKING:
+    from engine.shares import Share
 
 #: Between the node and the supply in the slot of what is still on its way; no id has it.
 ON_ITS_WAY: Final = "|"
@@ -30,6 +33,7 @@ class Position:
     """
 
     __slots__ = (
+        "aside",
         "backing",
         "book",
         "committed",
@@ -55,6 +59,7 @@ class Position:
         self.backing = backing_of(book.sku, self.slot)
         self.on_hand = 0  # Physically there and good; of a supply: still to come.
         self.safety_stock = 0  # Withheld from promising.
+        self.aside = 0  # Set aside for shares.
         self.withheld = 0  # All that a request without a share may not take: see ``withhold``.
         self.reserved = 0  # In held reservations.
         self.committed = 0  # In confirmed ones, not shipped yet.
@@ -73,7 +78,7 @@ class Position:
 
     def withhold(self) -> None:
         """Look again at what ``withheld`` is the sum of."""
-        self.withheld = self.safety_stock
+        self.withheld = self.safety_stock + self.aside
 
     @property
     def shortfall(self) -> int:
@@ -104,6 +109,27 @@ POSITION_MEMBERS = (
 )  # fmt: skip
 
 
+class Terms(NamedTuple):
+    """On what conditions a share may take units. Times in ms."""
+
+    defined: bool = False  # Somebody has set it: it is told, and kept without units.
+    cap: int | None = None  # It may take no more.
+    buffer: int = 0  # Units of the network that it may not see.
+    permille: int | None = None  # Of what is there: its exclusive units follow the stock.
+    borrowed: int = 0  # Of its exclusive units, those lent by other shares; lent ones: below 0.
+    # Of a campaign:
+    channel: str | None = None
+    starts_at_ms: int = 0
+    ends_at_ms: int = 0
+    limit: int | None = None  # Units for each customer.
+    hold_ms: int = 0
+    anonymous_hold_ms: int = 0  # The same without a customer; 0: no shorter.
+    nodes: list[str] | None = None  # Units from there only.
+    include_supplies: bool = False
+    tranches: list[list[int]] | None = None  # [from instant, permille of it all on sale], ascending
+    closed: bool = False
+
+
 class Supply:
     """Units on their way to a node."""
 
@@ -123,12 +149,15 @@ class Book:
     """All a shard knows of one SKU."""
 
     __slots__ = (
+        "by_customer",
         "heap",
         "hinted_until_ms",
+        "limit",
         "members",
         "only",
         "positions",
         "restricted",
+        "shares",
         "sku",
         "stopped",
         "takers",
@@ -146,6 +175,11 @@ class Book:
         self.hinted_until_ms = 0
         #: The books of this SKU contradict the store: nothing is sold until somebody has looked.
         self.stopped = False
+        #: By name: of channels and campaigns that have a right to units or hold some.
+        self.shares: dict[str, Share] = {}
+        #: Units that each customer may have and has, whatever the channel; None: any.
+        self.limit: int | None = None
+        self.by_customer: dict[str, int] = {}
         #: Some node serves certain channels only.
         self.restricted = False
         #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
@@ -178,6 +212,7 @@ class Book:
         positions = self.here()
         self.restricted = any(position.place.channels for position in positions)
         alone = len(positions) == 1 and not self.restricted and not self.stopped
-        alone = alone and not self.hinted_until_ms  # The short way in ``holds`` does not look.
+        # The short way in ``holds`` does not look.
+        alone = alone and not self.hinted_until_ms and self.limit is None
         self.only = positions[0] if alone else None
         self.heap = None

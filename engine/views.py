@@ -74,7 +74,7 @@ def hint(state: ShardState, command: Command, now_ms: int) -> Reply:
     if book is None:
         return [Outcome.UNKNOWN_SKU, [sku]]
     takers = book.takers
-    sellable = any(position.sellable for position in book.positions.values())
+    sellable = any(p.sellable or p.aside for p in book.positions.values())
     if sellable or book.unsealed or not state.closed_loaded or len(takers) > HINT_KEYS_MAX:
         return [Outcome.SHORT]
     over_keys = takers.filter_now()

@@ -1,0 +1,197 @@
+"""Shares: units of a SKU set aside for one channel or campaign, and what it has taken.
+
+A share's exclusive units are *placed* on named backings: nobody else may take them there. What it
+takes comes out of them first; what comes back goes back into them, as long as it has less than
+its right. When the world takes stock away they are placed elsewhere; what cannot be placed
+anywhere is the share's declaration shortfall.
+
+For every share, always: placed units <= ``left`` = max(0, exclusive - taken), and at every backing
+the units set aside there <= what is free beyond its safety stock.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from engine.demand import OF_CAMPAIGN, OF_CHANNEL, Demand
+from engine.stock import Book, Position, Terms
+
+if TYPE_CHECKING:
+    from engine.state import ShardState
+
+
+class Share:
+    """What one channel or campaign may have of a SKU, and has."""
+
+    __slots__ = (
+        "aside",
+        "book",
+        "by_customer",
+        "confirmed",
+        "exclusive",
+        "held",
+        "name",
+        "placed",
+        "refused",
+        "shipped",
+        "terms",
+    )
+
+    def __init__(self, book: Book, name: str) -> None:
+        self.book = book
+        self.name = name
+        self.exclusive = 0  # Units nobody else may take, taken ones included.
+        self.terms = Terms()
+        self.held = 0  # Units of its held reservations.
+        self.confirmed = 0  # Of its confirmed ones, not shipped yet.
+        self.shipped = 0
+        self.refused = 0  # Units asked for in vain; no decision rests on it.
+        self.aside: dict[str, int] = {}  # Units by slot that wait for it there.
+        self.placed = 0  # Their sum.
+        #: Units that each customer has or had, where there is a limit.
+        self.by_customer: dict[str, int] = {}
+
+    @property
+    def taken(self) -> int:
+        """Units of its reservations, the shipped ones too."""
+        return self.held + self.confirmed + self.shipped
+
+    @property
+    def left(self) -> int:
+        """Units that it may still take before anybody else."""
+        return 0 if self.terms.closed else max(0, self.exclusive - self.taken)
+
+    @property
+    def is_campaign(self) -> bool:
+        """A campaign draws on its own units only."""
+        return self.name.startswith(OF_CAMPAIGN)
+
+    def counts(self) -> "Counts":
+        """What a batch may change, in the order of ``restore``."""
+        return (
+            self.exclusive, self.terms, self.held, self.confirmed, self.shipped, dict(self.aside),
+        )  # fmt: skip
+
+    def restore(self, counts: "Counts") -> None:
+        """Take everything back to what ``counts`` said."""
+        aside = counts[5]
+        for slot in self.aside.keys() | aside.keys():
+            self._set(slot, aside.get(slot, 0))
+        self.exclusive, self.terms, self.held, self.confirmed, self.shipped, _ = counts
+
+    def header(self) -> list[Any]:
+        """What the store keeps of it, apart from what is set aside where."""
+        return [self.exclusive, self.shipped, self.refused, list(self.terms)]
+
+    def load(self, header: list[Any]) -> None:
+        """Take what ``header`` was in."""
+        self.exclusive, self.shipped, self.refused, terms = header
+        self.terms = Terms(*terms)
+
+    def set_aside(self, slot: str, units: int) -> None:
+        """As the store says."""
+        self._set(slot, units)
+
+    def _set(self, slot: str, units: int) -> None:
+        change = units - self.aside.get(slot, 0)
+        if not change:
+            return
+        if units:
+            self.aside[slot] = units
+        else:
+            del self.aside[slot]
+        self.placed += change
+        position = self.book.positions[slot]
+        position.aside += change
+        position.withhold()
+
+    def took(self, position: Position, units: int) -> None:
+        """So many units were taken there: its own first, wherever they lie."""
+        own = self.aside.get(position.slot, 0)
+        self._set(position.slot, own - min(own, units))
+        self.shrink()
+
+    def shrink(self) -> None:
+        """Let go what is set aside beyond its right."""
+        excess = self.placed - self.left
+        for slot in sorted(self.aside) if excess > 0 else ():
+            part = min(excess, self.aside[slot])
+            self._set(slot, self.aside[slot] - part)
+            excess -= part
+            if not excess:
+                break
+
+    def fill(self, position: Position) -> None:
+        """Set aside there what it may have and has not."""
+        part = min(self.left - self.placed, room(position))
+        if part > 0:
+            self._set(position.slot, self.aside.get(position.slot, 0) + part)
+
+    def place(self) -> int:
+        """Set everything aside that it may have; units that cannot be placed anywhere."""
+        if self.left > self.placed:
+            for position in eligible(self.book, self):
+                self.fill(position)
+        return self.left - self.placed
+
+
+#: exclusive, terms, held, confirmed, shipped, aside
+Counts = tuple[int, Terms, int, int, int, dict[str, int]]
+
+
+def room(position: Position) -> int:
+    """Units there that nobody has a claim to."""
+    return max(0, position.free - position.withheld)
+
+
+def eligible(book: Book, share: Share) -> Iterator[Position]:
+    """Backings that a share's units may be placed on, in the order they are."""
+    terms = share.terms
+    here = [position for position in book.here() if serves_share(position, share)]
+    here.sort(key=lambda at: (at.place.priority, -room(at), at.slot))
+    yield from here
+    if terms.include_supplies:
+        coming = [at for at in book.positions.values() if at.supply and serves_share(at, share)]
+        coming.sort(key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
+        yield from coming
+
+
+def serves_share(position: Position, share: Share) -> bool:
+    """Whether units there may be set aside for this share."""
+    terms, channels = share.terms, position.place.channels
+    if terms.nodes is not None and position.node not in terms.nodes:
+        return False
+    channel = terms.channel if share.is_campaign else share.name[len(OF_CHANNEL) :]
+    return not channels or channel in channels
+
+
+def share_of(book: Book, demand: Demand) -> Share | None:
+    """The share of a SKU that a demand draws on; None where it has none."""
+    return book.shares.get(demand.share) if demand.share is not None else None
+
+
+def sellable_to(position: Position, share: Share | None) -> int:
+    """Units there that a request with this share may take."""
+    if share is None:
+        return position.sellable
+    own = share.aside.get(position.slot, 0)
+    if share.is_campaign:
+        return max(0, min(own, position.free - position.withheld + position.aside))
+    return max(0, position.free - position.withheld + own)
+
+
+def settle(state: "ShardState", position: Position) -> None:
+    """Stock or safety stock has changed there: claims beyond what is there move elsewhere."""
+    book = position.book
+    over = position.aside - max(0, position.free - position.withheld + position.aside)
+    if over > 0:
+        for share in sorted(book.shares.values(), key=lambda share: share.name, reverse=True):
+            own = share.aside.get(position.slot, 0)
+            part = min(over, own)
+            if part:
+                state.touch_share(share)
+                share.set_aside(position.slot, own - part)
+                over -= part
+    for _, share in sorted(book.shares.items()):
+        if share.left > share.placed:
+            state.touch_share(share)
+            share.place()
