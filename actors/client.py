@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgpack
 import structlog
 
-from actors import audit, feed, sagas, stockroom
+from actors import audit, campaigns, feed, sagas, stockroom
 from actors.batching import Entry, HostQueue
 from actors.counts import Counts
 from actors.lane import LaneLine, Line, LineLost, connect
@@ -32,6 +32,8 @@ _TICK_S: Final = 0.01
 #: Resending after a takeover: at most so often, and so long in all.
 _TRIES_MAX: Final = 2
 _RETRY_S: Final = 1.0
+#: To find out why a campaign was refused: one read.
+_EXPLAIN_S: Final = 1.0
 _RECONNECT_S: Final = 0.05
 
 
@@ -265,6 +267,11 @@ class Client:
     async def reserve_over_shards(self, request: Reserve, deadline_at: float) -> Reply:
         """See ``sagas.reserve``."""
         return await sagas.reserve(self, self.shards, request, deadline_at)
+
+    async def explain_campaign(self, campaign: str, lines: list[list[Any]]) -> Reply:
+        """See ``campaigns.explain``."""
+        deadline_at = asyncio.get_running_loop().time() + _EXPLAIN_S
+        return await campaigns.explain(self, campaign, lines, deadline_at)
 
     async def confirm_late(self, home: int, key: str, record: bytes, deadline_at: float) -> Reply:
         """See ``sagas.confirm_late``."""

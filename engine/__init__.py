@@ -5,6 +5,8 @@
   ``views`` and ``shortfalls`` are its rules, ``reservation`` the life of one as a table
 * ``state`` the working copy, ``loading`` it from the store, ``stock`` positions, ``effects`` what
   a batch changed
+* ``shares`` units set aside for channels and campaigns, ``accounts`` what counts in them,
+  ``allowances`` what they and limits allow, ``quotas`` and ``campaigns`` how they come about
 * ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line
 * ``record`` a reservation as bytes, ``ids`` routing and digests, ``filter`` sold-out hints
 * ``store`` the only place that knows Redis

@@ -70,7 +70,8 @@ class Account:
         if self.share is not None:
             state.touch_share(self.share)
             self.share.confirmed -= units
-            self.share.shipped += units
+            # Of a channel nobody has set anything for nothing is kept.
+            self.share.shipped += units if self.share.terms.defined else 0
 
     def count(self, state: "ShardState", units: int) -> None:
         """Count units under the customer's limits."""

@@ -8,9 +8,8 @@ from engine.limits import ON_HAND_MAX, REFERENCE_WINDOW_MS
 from engine.outcome import Outcome
 from engine.record import pack
 from engine.shortfalls import review
-from engine.sourcing import moved
 from engine.state import ShardState
-from engine.stock import Book, Node, Position
+from engine.stock import Book, Node, Position, moved
 
 OK = Outcome.OK
 

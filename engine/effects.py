@@ -154,9 +154,9 @@ class Effects:
     def _share_fields(self, share: Share, before: Counts) -> None:
         """Only what has changed: a share may have units aside in thousands of places."""
         at = f"{share.book.sku}|{share.name}"
-        defined = share.terms.defined
-        if defined and (share.exclusive, share.terms, share.shipped) != (*before[:2], before[4]):
-            self.fields[f"s|{at}"] = pack(share.header())
+        known = share.terms.defined or before[1].defined
+        if known and (share.exclusive, share.terms, share.shipped) != (*before[:2], before[4]):
+            self.fields[f"s|{at}"] = pack(share.header()) if share.terms.defined else None
         aside = before[5]
         for slot in sorted(aside.keys() | share.aside.keys()):
             units = share.aside.get(slot)

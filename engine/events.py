@@ -31,3 +31,6 @@ class Event(IntEnum):
     REFERENCE = 15  # reference, [digest, refusals]
     FORGOTTEN = 16  # a field of the state, nothing
     SETTLED = 17  # key, record
+    QUOTA = 18  # sku|share, the share's header
+    CAMPAIGN = 19  # campaign, [state, members, at_ms]
+    CAMPAIGN_UNITS = 20  # sku|share, the share's header

@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine.accounts import account_of
-from engine.allowances import hold_for, refuse_share
+from engine.allowances import count_refused, hold_for, refuse_share
 from engine.commands import Command, Reply
 from engine.demand import demand_of
 from engine.effects import HELD
@@ -28,9 +28,9 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
-from engine.sourcing import moved, withheld
+from engine.sourcing import withheld
 from engine.state import PIECE, ShardState, units_left
-from engine.stock import Position
+from engine.stock import Position, moved
 
 OK = Outcome.OK
 _HELD = Status.HELD
@@ -115,11 +115,13 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     demand = demand_of(extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
+        count_refused(state, lines, demand)
         return refused
     if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
         return [Outcome.SHORT, [[*lines[0], 0]], True]
     granted = grant(state, lines, demand)
     if granted is None:
+        count_refused(state, lines, demand)
         short = short_reply(state, lines, demand)
         contended = any(state.books[line[0]].unsealed for line in short[0])
         return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]

@@ -7,7 +7,16 @@ The same state, commands and times give the same decisions, byte for byte. Effec
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from engine import corrections, fulfilment, holds, network, pieces, views
+from engine import (
+    campaigns,
+    corrections,
+    fulfilment,
+    holds,
+    network,
+    pieces,
+    quotas,
+    views,
+)
 from engine.commands import Command, Op, Reply
 from engine.events import Event
 from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX, TAKERS_TIDIED_MAX
@@ -101,6 +110,16 @@ _HANDLERS: dict[int, Handler] = {
     Op.VIEW: views.view,
     Op.HINT: views.hint,
     Op.TIDY: _tidy,
+    Op.SET_QUOTA: quotas.set_quota,
+    Op.READ_QUOTAS: quotas.read_quotas,
+    Op.LEND: quotas.lend,
+    Op.OPEN_CAMPAIGN: campaigns.open_campaign,
+    Op.CLOSE_CAMPAIGN: campaigns.close_campaign,
+    Op.READ_CAMPAIGN: campaigns.read_campaign,
+    Op.PREVIEW_CAMPAIGN: campaigns.preview_campaign,
+    Op.DEFINE_CAMPAIGN: campaigns.define_campaign,
+    Op.MOVE_CAMPAIGN: campaigns.move_campaign,
+    Op.FIND_CAMPAIGNS: campaigns.find_campaigns,
 }
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({

@@ -30,6 +30,8 @@ class LoadedState(ShardState):
                 self.references[rest] = unpack(value)
             elif kind == "f":
                 self.shortfalls[rest] = unpack(value)
+            elif kind == "m":
+                self.campaigns[rest] = unpack(value)
             elif kind in ("s", "a"):
                 shares.append((kind, rest, value))
             else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import holds
 from engine.accounts import account, account_of
-from engine.allowances import hold_for
+from engine.allowances import count_refused, hold_for
 from engine.commands import Command, Reply
 from engine.demand import Demand, demand_of
 from engine.events import Event
@@ -28,8 +28,8 @@ from engine.record import (
     Status,
 )
 from engine.shortfalls import review
-from engine.sourcing import moved
 from engine.state import ATTEMPT, PIECE, ShardState
+from engine.stock import moved
 
 OK = Outcome.OK
 
@@ -62,6 +62,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     demand = demand_of(extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
+        count_refused(state, lines, demand)
         return refused
     granted = grant(state, lines, demand)
     if granted is None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL, Demand
-from engine.stock import Book, Position, Terms
+from engine.stock import Book, Position, Terms, moved
 
 if TYPE_CHECKING:
     from engine.state import ShardState
@@ -103,6 +103,7 @@ class Share:
         position = self.book.positions[slot]
         position.aside += change
         position.withhold()
+        moved(position)
 
     def took(self, position: Position, units: int) -> None:
         """So many units were taken there: its own first, wherever they lie."""
@@ -125,6 +126,14 @@ class Share:
         part = min(self.left - self.placed, room(position))
         if part > 0:
             self._set(position.slot, self.aside.get(position.slot, 0) + part)
+
+    def due(self) -> int:
+        """Exclusive units of a share that is a part of what is there: rounded down.
+
+        What the rounding leaves stays with everybody.
+        """
+        there = sum(max(0, at.on_hand - at.safety_stock) for at in self.book.here())
+        return self.shipped + there * (self.terms.permille or 0) // 1000
 
     def place(self) -> int:
         """Set everything aside that it may have; units that cannot be placed anywhere."""
@@ -191,7 +200,28 @@ def settle(state: "ShardState", position: Position) -> None:
                 state.touch_share(share)
                 share.set_aside(position.slot, own - part)
                 over -= part
+    replace_all(state, book)
+
+
+def replace_all(state: "ShardState", book: Book) -> None:
+    """Units may have become free: whoever has less set aside than he may have gets some."""
     for _, share in sorted(book.shares.items()):
         if share.left > share.placed:
             state.touch_share(share)
             share.place()
+
+
+def follow_stock(state: "ShardState", book: Book) -> None:
+    """What is there has changed: shares that are a part of it change with it."""
+    for _, share in sorted(book.shares.items()):
+        if share.terms.permille is not None:
+            state.touch_share(share)
+            share.exclusive = share.due()
+            share.shrink()
+
+
+def new_share(state: "ShardState", book: Book, name: str) -> Share:
+    """A share that is not there yet."""
+    share = book.shares[name] = Share(book, name)
+    state.undo(lambda: book.shares.pop(name, None))
+    return share

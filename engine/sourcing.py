@@ -17,20 +17,6 @@ from engine.stock import Book, Position
 Choice: TypeAlias = list[tuple[Position, int]]
 
 
-def moved(position: Position) -> None:
-    """The sellable units of a position have changed: enter it in its book's order anew."""
-    book = position.book
-    heap = book.heap
-    if heap is None:
-        return
-    if len(heap) > 4 * len(book.positions) + 64:
-        book.heap = None  # Mostly entries that stopped being true.
-        return
-    sellable = position.sellable
-    if sellable and position.supply is None:
-        heappush(heap, (position.place.priority, -sellable, position.slot))
-
-
 def choose(book: Book, units: int, demand: Demand) -> Choice:
     """The backings of ``units``, or of as many as there are, when any node will do.
 

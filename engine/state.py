@@ -23,9 +23,8 @@ from engine.record import (
     Reservation,
     Status,
 )
-from engine.shares import Share
-from engine.sourcing import moved
-from engine.stock import Book, Node, Position
+from engine.shares import Share, follow_stock
+from engine.stock import Book, Node, Position, moved
 
 #: First character of a piece's field; no key can begin with it.
 PIECE: Final = "/"
@@ -76,6 +75,7 @@ class ShardState:
         self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
+        self.campaigns: dict[str, list[Any]] = {}  # Net only: [state, members, since when].
         self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.
         #: SKUs and places in their lists from which on takers may be those of keys free again.
         self.untidied: list[tuple[str, int]] = []
@@ -259,6 +259,8 @@ class ShardState:
         change = on_hand - position.on_hand
         self.effects.world[position] = (added + max(0, change), removed + max(0, -change))
         position.on_hand = on_hand
+        if position.book.shares:
+            follow_stock(self, position.book)
         moved(position)
 
     def position(self, sku: str, slot: str) -> Position:

@@ -1,6 +1,7 @@
 """Positions and the book of a SKU: what is where, and what of it may still be promised."""
 
 from collections.abc import Mapping
+from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from engine.ids import backing_of
@@ -216,3 +217,17 @@ class Book:
         alone = alone and not self.hinted_until_ms and self.limit is None
         self.only = positions[0] if alone else None
         self.heap = None
+
+
+def moved(position: Position) -> None:
+    """The sellable units of a position have changed: enter it in its book's order anew."""
+    book = position.book
+    heap = book.heap
+    if heap is None:
+        return
+    if len(heap) > 4 * len(book.positions) + 64:
+        book.heap = None  # Mostly entries that stopped being true.
+        return
+    sellable = position.sellable
+    if sellable and position.supply is None:
+        heappush(heap, (position.place.priority, -sellable, position.slot))

@@ -13,7 +13,17 @@ from gateway.cold import Ask, Gateway, Handler, handled, refusal
 from gateway.contract import OPERATIONS
 from gateway.openapi import document
 from gateway.problems import problem
-from gateway.routes import events, nodes, operations, pages, reservations, skus, stock
+from gateway.routes import (
+    campaigns,
+    events,
+    nodes,
+    operations,
+    pages,
+    quotas,
+    reservations,
+    skus,
+    stock,
+)
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -29,6 +39,16 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/v1/skus/{sku}"): skus.get_sku,
     ("POST", "/v1/stock/adjustments"): stock.adjust,
     ("GET", "/v1/stock/{sku}"): stock.get_stock,
+    ("PUT", "/v1/quotas/{sku}/{channel}"): quotas.put_quota,
+    ("GET", "/v1/quotas/{sku}"): quotas.get_quotas,
+    ("POST", "/v1/quotas/{sku}/{channel}/borrow"): quotas.borrow,
+    ("PUT", "/v1/campaigns/{id}"): campaigns.put_campaign,
+    ("GET", "/v1/campaigns"): campaigns.get_campaigns,
+    ("GET", "/v1/campaigns/{id}"): campaigns.get_campaign,
+    ("POST", "/v1/campaigns/{id}/preview"): campaigns.preview,
+    ("POST", "/v1/campaigns/{id}/open"): campaigns.open_campaign,
+    ("POST", "/v1/campaigns/{id}/close"): campaigns.close_campaign,
+    ("GET", "/v1/campaigns/{id}/report"): campaigns.report,
     ("GET", "/v1/events"): events.get_events,
     ("GET", "/v1/shards"): operations.shards,
     ("POST", "/v1/audit"): operations.audit,

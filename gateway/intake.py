@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from engine import commands
+from engine import commands, record
 from engine.commands import Command, Reply
 from engine.ids import split_id
 from engine.outcome import Outcome
@@ -47,6 +47,7 @@ _REPEATED: Final = int(Outcome.REPEATED)
 _SHORT: Final = int(Outcome.SHORT)
 _WEAKER: Final = int(Outcome.WEAKER)
 _LOST: Final = int(Outcome.LOST)
+_UNKNOWN_CAMPAIGN: Final = int(Outcome.UNKNOWN_CAMPAIGN)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
 #: After these units were, or may have been, taken.
 _MAY_HAVE_TAKEN: Final = frozenset((_OK, _WEAKER, _LOST))
@@ -110,6 +111,12 @@ class Intake:
         elif code == _REPEATED:
             self.metrics.repeated += 1
             self.keys.remember(key, ask.home)
+        elif code == _UNKNOWN_CAMPAIGN and ask.extra is not None and record.CAMPAIGN in ask.extra:
+            # The shard does not sell for it; whether there is such a campaign, ``net`` knows.
+            self.metrics.refused += 1
+            asked = self.client.explain_campaign(ask.extra[record.CAMPAIGN], ask.lines)
+            self._run(asked, partial(done, ask.home))
+            return
         elif code == _WEAKER:  # It is made all the same, now or before.
             self.keys.remember(key, ask.home)
         elif code != _LOST:  # Which is made or not.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from engine.commands import Command, Reply
+from engine.record import Line
 from engine.requests import Reserve
 
 
@@ -26,6 +27,10 @@ class Owners(Protocol):
 
     async def reserve_over_shards(self, request: Reserve, deadline_at: float) -> Reply:
         """Hold units whose lines lie on several shards."""
+        ...
+
+    async def explain_campaign(self, campaign: str, lines: list[Line]) -> Reply:
+        """What to say to one who named a campaign that a shard does not sell for."""
         ...
 
     async def confirm_late(self, home: int, key: str, record: bytes, deadline_at: float) -> Reply:

@@ -224,6 +224,41 @@ def _campaign(reply: Reply, _name: str) -> Problem:
     return problem("unknown-campaign", str(reply[1][0]), id=reply[1][0])
 
 
+def _over_limit(reply: Reply, _name: str) -> Problem:
+    limits = [
+        {"sku": sku, "limit": limit, "taken": taken, "requested": requested}
+        for sku, limit, taken, requested in reply[1]
+    ]
+    told = "; ".join(
+        f"{at['sku']}: {at['limit']} for each customer, {at['taken']} taken" for at in limits[:3]
+    )
+    return problem("over-limit", told, limits=limits)
+
+
+def _over_quota(reply: Reply, _name: str) -> Problem:
+    rows = reply[1]
+    told = "; ".join(f"{row[0]}: {row[3]} left of the share" for row in rows[:3])
+    return problem("over-quota", told, short_lines=short_lines(rows))
+
+
+def _in_state(kind: str) -> Callable[[Reply, str], Problem]:
+    shown = {"opening": "draft", "closing": "open"}
+
+    def told(reply: Reply, _name: str) -> Problem:
+        state = shown.get(reply[2], reply[2])
+        return problem(kind, f"{reply[1]} is {state}", id=reply[1], state=state)
+
+    return told
+
+
+def _quota_exceeds(reply: Reply, _name: str) -> Problem:
+    _, sku, channel, available = reply
+    return problem(
+        "quota-exceeds-stock", f"{available} of {sku} can be set apart for {channel}",
+        sku=sku, channel=channel, available=available,
+    )  # fmt: skip
+
+
 def _waiting(kind: str, detail: str, default_ms: int = RETRY_AFTER_MS) -> Callable[..., Problem]:
     def told(reply: Reply, _name: str) -> Problem:
         given = reply[1] if len(reply) > 1 and isinstance(reply[1], int) else default_ms
@@ -261,6 +296,11 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.EXCEEDS_COMMITTED: _exceeds,
     Outcome.NEGATIVE_STOCK: _position("negative-stock"),
     Outcome.OUT_OF_RANGE: _position("out-of-range"),
+    Outcome.OVER_LIMIT: _over_limit,
+    Outcome.OVER_QUOTA: _over_quota,
+    Outcome.CAMPAIGN_NOT_OPEN: _in_state("campaign-not-open"),
+    Outcome.CAMPAIGN_STATE: _in_state("campaign-state"),
+    Outcome.QUOTA_EXCEEDS_STOCK: _quota_exceeds,
     Outcome.SHORT: _short,
     Outcome.CONTENDED: _contended,
     Outcome.IN_PROGRESS: _DECIDING,

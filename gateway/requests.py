@@ -84,6 +84,8 @@ class Asks:
     def _worked_out(self, body: ReservationBody, prefix: str, extra: Extra | None) -> Ask:
         lines = _merged(body.lines, prefix)
         hold_ms = (body.hold_seconds or HOLD_SECONDS_DEFAULT) * 1000
+        if body.campaign is not None and body.hold_seconds is None:
+            hold_ms = 0  # As the campaign says.
         partial = extra is not None and record.PARTIAL in extra
         hashed = digest(lines, hold_ms, extra)
         single, home = _place(lines, self._shards)

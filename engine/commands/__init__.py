@@ -46,6 +46,16 @@ class Op(IntEnum):
     VIEW = 23
     HINT = 24
     TIDY = 25
+    SET_QUOTA = 30
+    READ_QUOTAS = 31
+    LEND = 32
+    OPEN_CAMPAIGN = 33
+    CLOSE_CAMPAIGN = 34
+    READ_CAMPAIGN = 35
+    PREVIEW_CAMPAIGN = 36
+    DEFINE_CAMPAIGN = 37
+    MOVE_CAMPAIGN = 38
+    FIND_CAMPAIGNS = 39
 
 
 #: Commands that add nothing to the store: what is left of it is theirs when its memory is full.
@@ -55,7 +65,10 @@ FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op
                        Op.SETTLE, Op.ASK})  # fmt: skip
 
 #: Commands whose reply says what is there, and promises nothing.
-READING = frozenset({Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT})
+READING = frozenset({
+    Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
+    Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS,
+})  # fmt: skip
 
 
 #: A command, or a part of one, as it travels.
@@ -72,7 +85,8 @@ def reserve(
 ) -> Command:
     """Hold units. ``lines``: ``[sku, node or None, units]``, one for each (sku, node).
 
-    All lines lie on this shard. ``extra`` as in ``record``. → OK or REPEATED with the record.
+    All lines lie on this shard. ``hold_ms`` 0: as the campaign says. ``extra`` as in ``record``.
+    → OK or REPEATED with the record.
     """
     return [Op.RESERVE, key, digest, lines, hold_ms, extra]
 

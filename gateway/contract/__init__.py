@@ -5,11 +5,13 @@ A module for each topic; it may also hold the bodies and answers that only its t
 
 from typing import Final
 
+from gateway.contract.campaigns import CAMPAIGNS
 from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
 from gateway.contract.operations import RUNNING
+from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
 from gateway.contract.stock import STOCK
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 
-OPERATIONS: Final = (*RESERVATIONS, *STOCK, *RUNNING)
+OPERATIONS: Final = (*RESERVATIONS, *STOCK, *QUOTAS, *CAMPAIGNS, *RUNNING)

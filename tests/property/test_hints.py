@@ -126,6 +126,9 @@ class Shop:
     async def confirm_late(self, home: int, key: str, record: bytes, deadline_at: float) -> Reply:
         raise NotImplementedError
 
+    async def explain_campaign(self, *_: Any) -> Reply:
+        raise NotImplementedError
+
     async def fulfil_over_shards(self, *_: Any) -> Reply:
         raise NotImplementedError
 

@@ -36,7 +36,7 @@ class Answering:
     async def reserve_over_shards(self, *_: Any) -> Reply:
         return self._reply
 
-    confirm_late = fulfil_over_shards = reserve_over_shards
+    confirm_late = fulfil_over_shards = explain_campaign = reserve_over_shards
 
 
 @pytest.mark.parametrize(

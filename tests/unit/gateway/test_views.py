@@ -35,7 +35,7 @@ class Owner:
     async def reserve_over_shards(self, *_: Any) -> Reply:
         raise NotImplementedError
 
-    confirm_late = fulfil_over_shards = reserve_over_shards
+    confirm_late = fulfil_over_shards = explain_campaign = reserve_over_shards
 
 
 def test_another_owner_makes_the_view_begin_anew() -> None:
