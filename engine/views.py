@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from engine.allowances import most
 from engine.commands import Command, Reply
+from engine.demand import OF_CHANNEL, Demand
 from engine.limits import HINT_KEYS_MAX, HINT_MS
 from engine.outcome import Outcome
+from engine.quotas import reports
 from engine.shortfalls import broken_promises
 from engine.state import ShardState
 from engine.stock import Book
@@ -25,7 +28,8 @@ def stock(state: ShardState, command: Command, now_ms: int) -> Reply:
         for position in positions
         if (known := state.shortfalls.get(position.backing)) is not None
     ]
-    return [OK, state.seq, [position.report() for position in positions], shortfalls]
+    reported = [position.report() for position in positions]
+    return [OK, state.seq, reported, shortfalls, reports(book)]
 
 
 def view(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -43,20 +47,32 @@ def view(state: ShardState, command: Command, now_ms: int) -> Reply:
                 version = -1
                 break
             named[sku] = None
-    seen = {sku: _sellable(state.books.get(sku)) for sku in named}
+    seen = {sku: _sellable(state.books.get(sku), now_ms) for sku in named}
     return [OK, state.epoch, state.seq, version, seen]
 
 
-def _sellable(book: Book | None) -> list[Any] | None:
+def _sellable(book: Book | None, now_ms: int) -> list[Any] | None:
     if book is None:
         return None
     if book.stopped:
-        return []
-    return [
+        return [[], {}]
+    rows = [
         [position.node, position.sellable, sorted(position.place.channels)]
         for position in sorted(book.here(), key=lambda position: position.node)
-        if position.sellable
+        if position.sellable or position.aside
     ]
+    return [rows, _of_channels(book, now_ms)]
+
+
+def _of_channels(book: Book, now_ms: int) -> dict[str, list[Any]]:
+    """What channels with a quota may have: at most so much, and what is set aside for them."""
+    of_channels = {}
+    for name, share in book.shares.items():
+        if share.terms.defined and not share.is_campaign:
+            channel = name.removeprefix(OF_CHANNEL)
+            demand = Demand(channel, share=name, now_ms=now_ms)
+            of_channels[channel] = [most(book, demand), share.aside]
+    return of_channels
 
 
 def hint(state: ShardState, command: Command, now_ms: int) -> Reply:

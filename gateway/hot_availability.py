@@ -15,7 +15,7 @@ from gateway.hot_request import HotRequest
 from gateway.problems import Refused, invalid, of_reply, problem
 from gateway.reading import checked_id
 from gateway.requests import instant
-from gateway.views import Row, Views
+from gateway.views import Quotas, Row, Views
 
 _MEMBERS: Final = frozenset({"sku", "channel", "zone", "pool", "by"})
 
@@ -73,11 +73,11 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
     unknown: list[str] = []
     for sku in query.skus:
         view = views.of(shard_of(sku, shards))
-        rows = view.rows(sku)
-        if rows is None:
+        seen = view.of(sku)
+        if seen is None:
             unknown.append(sku)
         else:
-            items.append(_item(sku, view.seq, rows, query.channel))
+            items.append(_item(sku, view.seq, *seen, query.channel))
     if unknown:
         skus = sorted(set(unknown))
         request.refuse(problem("unknown-sku", ", ".join(skus[:10]), skus=skus))
@@ -85,8 +85,22 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
         request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
 
 
-def _item(sku: str, seq: int, rows: list[Row], channel: str | None) -> str:
-    served = [row for row in rows if not row[2] or channel in row[2]]
-    by_node = ",".join([f'{{"node":"{row[0]}","atp":{row[1]}}}' for row in served])
-    atp = sum([row[1] for row in served])
+def _item(sku: str, seq: int, rows: list[Row], quotas: Quotas, channel: str | None) -> str:
+    served = [(row[0], row[1]) for row in rows if not row[2] or channel in row[2]]
+    if channel in quotas:
+        served = _with_quota(served, *quotas[channel])
+    by_node = ",".join([f'{{"node":"{node}","atp":{units}}}' for node, units in served if units])
+    atp = sum([units for _, units in served])
     return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
+
+
+def _with_quota(
+    served: list[tuple[str, int]], most: int, aside: dict[str, int]
+) -> list[tuple[str, int]]:
+    """What is set aside for the channel is its own; it may have so much at most."""
+    its: list[tuple[str, int]] = []
+    for node, units in served:
+        part = min(most, units + aside.get(node, 0))
+        its.append((node, part))
+        most -= part
+    return its

@@ -29,6 +29,8 @@ _OK: Final = int(Outcome.OK)
 
 #: [node, sellable, channels that the node serves]
 Row: TypeAlias = list[Any]
+#: By channel: units it may have at most, and what is set aside for it, by slot.
+Quotas: TypeAlias = dict[str, tuple[int, dict[str, int]]]
 #: Called with a refusing reply, or None: all that was asked for is in the view.
 Seen: TypeAlias = Callable[[Reply | None], None]
 
@@ -51,7 +53,7 @@ class ShardView:
         self._client = client
         self._shard = shard
         self._loop = loop
-        self._rows: dict[str, list[Row] | None] = {}
+        self._seen: dict[str, tuple[list[Row], Quotas] | None] = {}
         self._version = -1
         self._epoch = -1  # Versions are of one owner: the store of the next may be behind.
         self._read_at = -1.0  # When the poll was sent that the view stands on.
@@ -62,14 +64,17 @@ class ShardView:
         self._timer: asyncio.TimerHandle | None = None
         self.seq = 0
 
-    def rows(self, sku: str) -> list[Row] | None:
-        """What is sellable where; None if there is no such SKU. Only after ``see`` has said so."""
-        return self._rows.get(sku)
+    def of(self, sku: str) -> tuple[list[Row], Quotas] | None:
+        """What is sellable where, and to whom; None if there is no such SKU.
+
+        Only after ``see`` has said so.
+        """
+        return self._seen.get(sku)
 
     def see(self, skus: Sequence[str], deadline_at: float, done: Seen) -> None:
         """Have ``skus`` in the view, fresh; ``done`` is called once, perhaps at once."""
         now = self._used_at = self._loop.time()
-        if now - self._read_at <= FRESH_S and all(self._rows.get(sku) is not None for sku in skus):
+        if now - self._read_at <= FRESH_S and all(self._seen.get(sku) is not None for sku in skus):
             done(None)
             return
         question = _Question(skus, done)
@@ -124,11 +129,11 @@ class ShardView:
     def _take(self, reply: Reply, sent_at: float, asked: set[str]) -> None:
         _ok, epoch, self.seq, version, seen = reply
         same_owner, self._epoch = epoch == self._epoch, epoch
-        if version < 0 or self._version < 0 or not same_owner or len(self._rows) > SKUS_MAX:
-            self._rows.clear()  # Nobody knows what else has changed.
-        for sku, rows in seen.items():
-            if sku in self._rows or sku in asked:
-                self._rows[sku] = rows
+        if version < 0 or self._version < 0 or not same_owner or len(self._seen) > SKUS_MAX:
+            self._seen.clear()  # Nobody knows what else has changed.
+        for sku, of_it in seen.items():
+            if sku in self._seen or sku in asked:
+                self._seen[sku] = of_it
         self._version = version
         self._read_at = sent_at
 

@@ -255,14 +255,15 @@ def take_network(since: int, version: int, nodes: dict[str, dict[str, Any]]) -> 
 
 
 def stock(sku: str) -> Command:
-    """→ OK, seq, positions, shortfalls; or UNKNOWN_SKU."""
+    """→ OK, seq, positions, shortfalls, quotas; or UNKNOWN_SKU."""
     return [Op.STOCK, sku]
 
 
 def view(skus: Sequence[str], changed_since: int) -> Command:
     """Sellable units of some SKUs, and of all that changed since a version of the views.
 
-    → OK, epoch, seq, version, ``{sku: [[node, sellable, channels], ...] or None if unknown}``;
+    → OK, epoch, seq, version, ``{sku: [rows, quotas] or None if unknown}``: rows are ``[node,
+    sellable, channels]``, quotas ``{channel: [units it may have at most, {slot: set aside}]}``;
     the version is -1 where the owner cannot tell any more what has changed.
     """
     return [Op.VIEW, skus, changed_since]

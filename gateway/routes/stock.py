@@ -14,6 +14,7 @@ from engine.stock import POSITION_MEMBERS
 from gateway.cold import Ask
 from gateway.problems import Refused, invalid, of_reply
 from gateway.reading import Reader, checked_id
+from gateway.routes.quotas import document as quota
 from gateway.schema import Adjustment, AdjustmentsBody
 from gateway.times import written
 
@@ -77,12 +78,12 @@ async def get_stock(ask: Ask) -> Response:
     sku = ask.path_id("sku")
     ask.query()
     shard = shard_of(sku, ask.client.shards)
-    _ok, seq, positions, shortfalls = await ask.read(shard, commands.stock(sku), sku)
+    _ok, seq, positions, shortfalls, quotas = await ask.read(shard, commands.stock(sku), sku)
     return ask.answer({
         "sku": sku,
         "as_of_seq": seq,
         "positions": [dict(zip(POSITION_MEMBERS, row, strict=True)) for row in positions],
-        "quotas": [],
+        "quotas": [quota(sku, row) for row in quotas],
         "supplies": [],
         "shortfalls": sorted((_shortfall(sku, row) for row in shortfalls), key=_by_id),
     })  # fmt: skip

@@ -1,5 +1,6 @@
 """Quotas of channels: units set apart, caps, shares of the stock, units lent."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,32 @@ def test_nobody_else_takes_exclusive_units(
     # Lowered: the rest is everybody's.
     assert put(http, sku, "live", exclusive=0).status_code == 200
     assert hold(http, sku, fresh("key"), 15).status_code == 201
+
+
+def atp(http: httpx.Client, sku: str, **more: str) -> Any:
+    return http.get("/v1/availability", params={"sku": sku, **more}).json()["items"][0]
+
+
+def test_each_channel_is_told_what_it_may_have(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku = stocked(n1=10, n2=10)
+    assert put(http, sku, "live", exclusive=15).status_code == 200
+    assert put(http, sku, "market", safety_stock=1).status_code == 200
+    assert put(http, sku, "shop", cap=3).status_code == 200
+    deadline = time.monotonic() + 5
+    while (told := atp(http, sku))["atp"] != 5:
+        assert time.monotonic() < deadline, told
+    assert told["by_node"] == [{"node": "n2", "atp": 5}]
+    assert atp(http, sku, channel="other")["atp"] == 5
+    assert atp(http, sku, channel="shop")["by_node"] == [{"node": "n2", "atp": 3}]
+    live = atp(http, sku, channel="live")
+    assert (live["atp"], live["by_node"]) == (
+        20, [{"node": "n1", "atp": 10}, {"node": "n2", "atp": 10}],
+    )  # fmt: skip
+    assert atp(http, sku, channel="market")["atp"] == 4
+    stock = http.get(f"/v1/stock/{sku}").json()
+    assert [row["channel"] for row in stock["quotas"]] == ["live", "market", "shop"]
 
 
 def test_a_channel_takes_no_more_than_its_cap(

@@ -23,7 +23,7 @@ def seen(ledger: Ledger, since: int, *named: str) -> dict[str, object]:
     """SKUs of a view: those named and those changed since."""
     reply = ledger.decide(commands.view(list(named), since), NOW_MS)
     assert reply[0] == Outcome.OK
-    found: dict[str, object] = reply[4]
+    found: dict[str, object] = {sku: of_it and of_it[0] for sku, of_it in reply[4].items()}
     return found
 
 

@@ -61,6 +61,11 @@ REPLIES: dict[Outcome, list[Any]] = {
     Outcome.NEGATIVE_STOCK: ["A", "n"],
     Outcome.OUT_OF_RANGE: ["A", "n"],
     Outcome.SHORT: [SHORT, False],
+    Outcome.OVER_LIMIT: [[["A", 2, 1, 2]]],
+    Outcome.OVER_QUOTA: [SHORT],
+    Outcome.CAMPAIGN_NOT_OPEN: ["drop", "draft"],
+    Outcome.CAMPAIGN_STATE: ["drop", "opening"],
+    Outcome.QUOTA_EXCEEDS_STOCK: ["A", "live", 3],
 }
 
 
