@@ -26,7 +26,7 @@ class Owner:
     ) -> None:
         _, skus, since = command
         self.asked.append((skus, since))
-        seen = {sku: ([["w1", self.units[sku], []]], {}) for sku in skus}
+        seen: dict[str, Any] = {sku: ([["w1", self.units[sku], []]], {}) for sku in skus}
         done([Outcome.OK, self.epoch, self.seq, self.seq, seen])
 
     def submit_packed(self, *_: Any) -> None:
