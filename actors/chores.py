@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 
 from actors.clocks import Clocks
+from actors.keeper import Keeper
 from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 _EVERY_S: Final = 0.1
 _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
+_KEEP_EVERY_S: Final = 0.5
 _CLOCK_EVERY_S: Final = 10.0
 _WEIGH_EVERY_S: Final = 10.0
 #: What is left of an event stream that was too large; it may grow for a while before the next cut.
@@ -48,6 +50,7 @@ _LOOKED_AT_MAX: Final = 32 * SWEEP_MAX
 class Peers(Protocol):
     """The way to other shards, whoever owns them."""
 
+    shards: int
     net: int
 
     async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
@@ -80,6 +83,7 @@ class Chores:
         self._task: asyncio.Task[Any] | None = None
         self._news = News(host, self._call)
         self._clocks = Clocks(host)
+        self._keeper = Keeper()
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
 
     def begin(self, peers: Peers) -> None:
@@ -95,12 +99,14 @@ class Chores:
     async def _run(self) -> None:
         tidy, follow = _Rhythm(_TIDY_EVERY_S), _Rhythm(_NETWORK_EVERY_S)
         weigh, compare = _Rhythm(_WEIGH_EVERY_S), _Rhythm(_CLOCK_EVERY_S)
+        keep = _Rhythm(_KEEP_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
             chores = [_watch, self._sweep, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             chores += [self._weigh] if weigh.due() else []
+            chores += [self._keep_campaigns] if keep.due() else []
             for owner in list(self._host.owners.values()):
                 for chore in chores:
                     self._do(chore, owner)
@@ -116,6 +122,11 @@ class Chores:
 
     def _tidy(self, owner: "ShardOwner") -> None:
         self._host.ask(owner.right.shard, commands.tidy())
+
+    def _keep_campaigns(self, owner: "ShardOwner") -> None:
+        assert self._peers is not None
+        if owner.right.shard == self._peers.net and owner.ledger.campaigns:
+            self._host.start(self._keeper.keep(owner, self._peers))
 
     def _weigh(self, owner: "ShardOwner") -> None:
         self._host.start(self._bound_events(owner))

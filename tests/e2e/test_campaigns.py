@@ -1,5 +1,6 @@
 """Campaigns: declared, previewed, opened, sold, limited, closed, reported on."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,8 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from actors import campaigns
+from engine.commands import shares
 from engine.ids import shard_of
-from tests.e2e.engine_in_process import SHARDS
+from engine.outcome import Outcome
+from tests.e2e.engine_in_process import SHARDS, InProcess
 
 Fresh = Callable[[str], str]
 Stocked = Callable[..., str]
@@ -242,3 +246,41 @@ def test_a_wrong_campaign_is_refused(http: httpx.Client, stocked: Stocked) -> No
     ):  # fmt: skip
         answer = put(http, "wrong", {sku: 1}, **more)
         assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def test_a_campaign_whose_time_is_over_is_closed_by_itself(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku = stocked(n1=5)
+    name = opened(http, fresh("drop"), {sku: 5}, ends_at=instant(0.3))
+    deadline = time.monotonic() + 10
+    while http.get(f"/v1/campaigns/{name}").json()["state"] != "closed":
+        assert time.monotonic() < deadline
+    assert http.get(f"/v1/campaigns/{name}/report").json()["items"][0]["returned"] == 5
+    assert hold(http, sku, fresh("key"), 5).status_code == 201
+
+
+def test_a_step_whose_coordinator_stopped_is_finished(
+    running: InProcess, http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Whoever asks again goes on where the other stopped."""
+    one, two = two_shards(stocked, n1=5)
+    name = fresh("drop")
+    assert put(http, name, {one: 5, two: 5}).status_code == 200
+    begin = shares.move_campaign(name, ("draft",), "opening")
+
+    async def begun() -> None:
+        client = running.client
+        deadline_at = asyncio.get_running_loop().time() + 5
+        reply = await client.call(client.net, begin, deadline_at)
+        terms = campaigns.terms_of(reply[2])
+        part = shares.open_campaign(name, terms, [[one, 5]])
+        reply = await client.call(shard_of(one, SHARDS), part, deadline_at)
+        assert reply[0] == Outcome.OK
+
+    running.on_loop(begun())
+    assert hold(http, one, fresh("key")).status_code == 409
+    assert hold(http, two, fresh("key")).status_code == 201
+    assert problem(step(http, name, "open")) == (409, "insufficient-stock")  # One of two is gone.
+    assert hold(http, one, fresh("key")).status_code == 201
+    assert http.get(f"/v1/campaigns/{name}").json()["state"] == "draft"
