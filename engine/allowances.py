@@ -76,11 +76,8 @@ def hold_for(state: "ShardState", lines: Sequence[Line], demand: Demand, hold_ms
     """How long to hold, in ms: as asked for, else as the campaign says, else as everybody."""
     for line in lines:
         share = share_of(state.books[line[0]], demand)
-        if share is not None and share.terms.hold_ms:
-            hold_ms = hold_ms or share.terms.hold_ms
-            if demand.customer is None and share.terms.anonymous_hold_ms:
-                hold_ms = min(hold_ms, share.terms.anonymous_hold_ms)
-            break
+        if share is not None:
+            return share.hold_ms(hold_ms, demand.customer)
     return hold_ms or HOLD_SECONDS_DEFAULT * 1000
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from engine.accounts import account_of
 from engine.allowances import count_refused, hold_for, refuse_share
 from engine.commands import Command, Reply
+from engine.declared import reserve_declared
 from engine.demand import demand_of
 from engine.effects import HELD
 from engine.events import Event
@@ -30,14 +31,12 @@ from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState, units_left
-from engine.stock import Position, moved
+from engine.stock import moved
 
 OK = Outcome.OK
 _HELD = Status.HELD
 _HELD_FLAG = int(Status.HELD)
 _CONFIRMED_FLAG = int(Status.CONFIRMED)
-#: Packed lines kept per position; buyers ask for few different quantities.
-_TAILS_MAX = 64
 _WITH_LINES = (Outcome.SHORT, Outcome.CONTENDED, Outcome.OVER_QUOTA)
 #: A campaign that is over, a limit: a late payment needs them as a new request does.
 _BY_RULE = (Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT)
@@ -59,7 +58,10 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
         known = state.known(key)
         if known is not None:
             return repeat(known, key, digest, now_ms)
-    if extra is not None or len(lines) > 1:
+    if extra is not None and len(lines) == 1:
+        declared = reserve_declared(state, command, now_ms)
+        return declared or _reserve_general(state, command, now_ms)
+    if len(lines) > 1:
         return _reserve_general(state, command, now_ms)
     sku, wish, units = lines[0]
     book = state.books.get(sku)
@@ -76,22 +78,13 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
     due = state.due_at
     if due.expires_at_ms != now_ms + hold_ms:
         due = state.expiring(now_ms + hold_ms)
-    tail = position.tails.get((wish, units)) or packed_tail(position, wish, units)
+    tail = position.tails.get((wish, units)) or position.pack_tail(wish, units)
     reservations[key] = record = due.prefix + digest + tail
     effects.holds = True
     effects.facts += (HELD, key, record)
     book.takers.append(key)
     due.fields.append(key)
     return [OK, record]
-
-
-def packed_tail(position: Position, wish: str | None, units: int) -> bytes:
-    """The lines of a one-line record as bytes, kept with the position: buyers buy alike."""
-    if len(position.tails) >= _TAILS_MAX:
-        position.tails.clear()
-    tail: bytes = pack([[position.book.sku, wish, units, position.slot, units]])
-    position.tails[wish, units] = tail
-    return tail
 
 
 def repeat(record: bytes, key: str, digest: bytes, now_ms: int) -> Reply:

@@ -81,6 +81,7 @@ def unpack(data: bytes) -> Any:
 
 #: MessagePack's way to say: array of four, unsigned 64 bit, string of 16 bytes.
 FOUR_MEMBERS: Final = b"\x94"
+FIVE_MEMBERS: Final = b"\x95"
 UINT64: Final = b"\xcf"
 RAW_16: Final = b"\xb0"
 #: Bytes of a record without rarer things, up to its lines.

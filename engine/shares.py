@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL, Demand
+from engine.limits import HOLD_SECONDS_DEFAULT
 from engine.stock import Book, Position, Terms, moved
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ class Share:
         "book",
         "by_customer",
         "confirmed",
+        "cursor",
         "exclusive",
         "held",
         "name",
+        "order",
         "placed",
+        "ranks",
         "refused",
         "shipped",
         "terms",
@@ -47,6 +51,10 @@ class Share:
         self.refused = 0  # Units asked for in vain; no decision rests on it.
         self.aside: dict[str, int] = {}  # Units by slot that wait for it there.
         self.placed = 0  # Their sum.
+        #: Positions that a campaign draws on, first first, and where the first is that has some.
+        self.order: list[Position] = []
+        self.ranks: dict[str, int] = {}
+        self.cursor = 0
         #: Units that each customer has or had, where there is a limit.
         self.by_customer: dict[str, int] = {}
 
@@ -96,6 +104,8 @@ class Share:
         if not change:
             return
         if units:
+            if slot not in self.aside:
+                self._reopen(slot)
             self.aside[slot] = units
         else:
             del self.aside[slot]
@@ -105,11 +115,61 @@ class Share:
         position.withhold()
         moved(position)
 
+    def _reopen(self, slot: str) -> None:
+        """There will be units again, or for the first time."""
+        rank = self.ranks.get(slot)
+        if rank is None:
+            self.order = []
+        else:
+            self.cursor = min(self.cursor, rank)
+
+    def drawn_on(self) -> list[Position]:
+        """Where a campaign's units come from: what is there first, then by priority and id.
+
+        Always the same order, unlike that of everybody: it is looked up once for many sales, and
+        what is used up at the front is not looked at again.
+        """
+        order, aside = self.order, self.aside
+        if not order and aside:
+            known = self.ranks.keys() | aside.keys()
+            positions = [self.book.positions[slot] for slot in known]
+            order = self.order = sorted(positions, key=_rank)
+            self.ranks = {position.slot: rank for rank, position in enumerate(order)}
+            self.cursor = 0
+        while self.cursor < len(order) and order[self.cursor].slot not in aside:
+            self.cursor += 1
+        return order
+
+    def first(self) -> Position | None:
+        """Where its next unit comes from."""
+        order = self.drawn_on()
+        return order[self.cursor] if self.cursor < len(order) else None
+
     def took(self, position: Position, units: int) -> None:
         """So many units were taken there: its own first, wherever they lie."""
         own = self.aside.get(position.slot, 0)
         self._set(position.slot, own - min(own, units))
         self.shrink()
+
+    def sold(self, position: Position, units: int) -> None:
+        """``took`` for a campaign's hold of its own units, which nobody else sees any change of."""
+        slot = position.slot
+        self.held += units
+        left = self.aside[slot] - units
+        if left:
+            self.aside[slot] = left
+        else:
+            del self.aside[slot]
+        self.placed -= units
+        position.aside -= units
+        position.withheld -= units
+
+    def hold_ms(self, asked_ms: int, customer: str | None) -> int:
+        """How long it holds: as asked for, else as its terms say; 0: they do not."""
+        hold_ms = asked_ms or self.terms.hold_ms
+        if customer is None and self.terms.anonymous_hold_ms:
+            hold_ms = min(hold_ms or self.terms.anonymous_hold_ms, self.terms.anonymous_hold_ms)
+        return hold_ms or HOLD_SECONDS_DEFAULT * 1000
 
     def shrink(self) -> None:
         """Let go what is set aside beyond its right."""
@@ -141,6 +201,11 @@ class Share:
             for position in eligible(self.book, self):
                 self.fill(position)
         return self.left - self.placed
+
+
+def _rank(position: Position) -> tuple[int, int, str]:
+    available_at_ms = position.supply.available_at_ms if position.supply is not None else -1
+    return (available_at_ms, position.place.priority, position.slot)
 
 
 #: exclusive, terms, held, confirmed, shipped, aside

@@ -5,6 +5,7 @@ line may be backed by several. A SKU may lie in 2,000 stores, so the order is ke
 each choice costs O(log nodes), not a scan.
 """
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
@@ -62,18 +63,26 @@ def choose(book: Book, units: int, demand: Demand) -> Choice:
 
 def _scan(book: Book, units: int, demand: Demand) -> Choice:
     """The same where not all may take the same: channels that nodes serve, units set aside."""
+    share = share_of(book, demand)
+    if share is not None and share.is_campaign:
+        return _in_turn(share.drawn_on()[share.cursor :], units, demand)
     eligible = sorted(
-        (position.supply is not None, position.place.priority, -sellable, position.slot)
+        (position.place.priority, -sellable, position.slot)
         for position in usable(book, demand)
         if (sellable := sellable_for(position, demand))
     )
+    return _in_turn((book.positions[slot] for _, _, slot in eligible), units, demand)
+
+
+def _in_turn(positions: Iterable[Position], units: int, demand: Demand) -> Choice:
     chosen: Choice = []
-    for _, _, negative_sellable, slot in eligible:
+    for position in positions:
         if not units:
             break
-        taken = min(units, -negative_sellable)
-        chosen.append((book.positions[slot], taken))
-        units -= taken
+        part = min(units, sellable_for(position, demand))
+        if part:
+            chosen.append((position, part))
+            units -= part
     return chosen
 
 

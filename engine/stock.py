@@ -5,6 +5,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from engine.ids import backing_of
+from engine.record import pack
 from engine.takers import Takers
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Between the node and the supply in the slot of what is still on its way; no id has it.
 ON_ITS_WAY: Final = "|"
+#: Packed lines kept per position; buyers ask for few different quantities.
+_TAILS_MAX: Final = 64
 
 
 class Node:
@@ -65,7 +68,7 @@ class Position:
         self.reserved = 0  # In held reservations.
         self.committed = 0  # In confirmed ones, not shipped yet.
         self.quarantined = 0  # There, but not good; not part of on_hand.
-        self.tails: dict[tuple[str | None, int], bytes] = {}  # See ``holds.packed_tail``.
+        self.tails: dict[tuple[str | None, int], bytes] = {}  # See ``pack_tail``.
 
     @property
     def free(self) -> int:
@@ -85,6 +88,14 @@ class Position:
     def shortfall(self) -> int:
         """Units promised but not there."""
         return max(0, -self.free)
+
+    def pack_tail(self, wish: str | None, units: int) -> bytes:
+        """The lines of a one-line record as bytes, kept with the position: buyers buy alike."""
+        if len(self.tails) >= _TAILS_MAX:
+            self.tails.clear()
+        tail: bytes = pack([[self.book.sku, wish, units, self.slot, units]])
+        self.tails[wish, units] = tail
+        return tail
 
     def counts(self) -> tuple[int, int, int, int, int]:
         """All counters, in the order of ``restore``."""
