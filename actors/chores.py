@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from actors.arrivals import Arrivals
 from actors.clocks import Clocks
 from actors.keeper import Keeper
 from actors.news import News
@@ -84,6 +85,7 @@ class Chores:
         self._news = News(host, self._call)
         self._clocks = Clocks(host)
         self._keeper = Keeper()
+        self._arrivals = Arrivals(host, self._call)
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
 
     def begin(self, peers: Peers) -> None:
@@ -106,7 +108,7 @@ class Chores:
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             chores += [self._weigh] if weigh.due() else []
-            chores += [self._keep_campaigns] if keep.due() else []
+            chores += [self._keep_campaigns, self._arrivals.look_after] if keep.due() else []
             for owner in list(self._host.owners.values()):
                 for chore in chores:
                     self._do(chore, owner)

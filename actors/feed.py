@@ -13,21 +13,8 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgpack
 
 from actors.shard_map import ShardMap
-from engine.events import Event
-from engine.ids import reservation_id
-from engine.record import Reservation
+from actors.shown import shown
 from engine.store.protocol import ShardStore
-
-#: What callers see of each fact; the others are the engine's own affair.
-TYPES = {
-    Event.HELD: "reservation.held",
-    Event.CONFIRMED: "reservation.confirmed",
-    Event.RELEASED: "reservation.released",
-    Event.CANCELLED: "reservation.released",
-    Event.EXPIRED: "reservation.expired",
-    Event.ADJUSTED: "stock.adjusted",
-    Event.SHORT: "shortfall.opened",
-}
 
 #: What one answer of a host carries of a shard: commits, and about so many bytes of them.
 _ENTRIES_MAX: Final = 64
@@ -152,9 +139,9 @@ def _tell(behind: Sequence[Any], place: Place, events: list[Happened], limit: in
         if len(events) == limit:
             return
         place[shard] = [seq, 0] if last else [seq - 1, number + 1]
-        shown = _shown(shard, *fact)
-        if shown is not None:
-            events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *shown))
+        told = shown(shard, *fact)
+        if told is not None:
+            events.append(Happened(_pack_cursor(place), shard, seq, at_ms, *told))
 
 
 def _behind(start: Place, streams: Sequence[tuple[int, list[Any]]], limit: int) -> list[Any]:
@@ -190,32 +177,3 @@ def _facts(shard: int, start: list[int], entries: list[Any]) -> Iterator[Any]:
         for number in range(skipped, count):
             fact = flat[3 * number : 3 * number + 3]
             yield at_ms, shard, seq, number, number == count - 1, fact
-
-
-def _shown(
-    shard: int, event: int, subject: str, payload: Any
-) -> tuple[str, str | None, dict[str, Any]] | None:
-    """Type, sku and data of a fact, or None where it is the engine's own affair."""
-    kind = TYPES.get(Event(event))
-    if kind is None:
-        return None
-    if event == Event.ADJUSTED:
-        sku, _, node = subject.partition("|")
-        on_hand, safety_stock, quarantined, reference, reason = payload
-        return kind, sku, {
-            "node": node, "on_hand": on_hand, "safety_stock": safety_stock,
-            "quarantined": quarantined, "reference": reference, "reason": reason,
-        }  # fmt: skip
-    if event == Event.SHORT:
-        sku, _, node = subject.partition("|")
-        if payload is None:
-            return "shortfall.closed", sku, {"node": node}
-        return kind, sku, {"node": node, "id": payload[0], "quantity": payload[1]}
-    reservation = Reservation(payload.encode("utf-8", "surrogateescape"))
-    skus = {line[0] for line in reservation.lines}
-    lines = [
-        {"sku": sku, "node": node, "quantity": units} for sku, node, units in reservation.backings()
-    ]
-    name = reservation_id(shard, subject)
-    data = {"id": name, "key": subject, "status": reservation.status.name.lower(), "lines": lines}
-    return kind, skus.pop() if len(skus) == 1 else None, data

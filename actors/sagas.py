@@ -17,7 +17,7 @@ from engine.holds import short_again, wanted_again
 from engine.ids import home_of, reservation_id, shard_of
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
-from engine.record import DRAWN_ON, NONCE, Extra, Line, Reservation, Status
+from engine.record import COSTS, DRAWN_ON, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
 from engine.state import units_left
 
@@ -105,6 +105,13 @@ class _Attempt:
         }
         return [taken.get((line[0], line[1]), list(line)) for line in lines]
 
+    def costed(self) -> Extra | None:
+        """The request's members, with what the pieces have told of their backings' costs."""
+        costs: dict[str, Any] = {}
+        for reply in self.took.values():
+            costs.update(Reservation(reply[1]).extra.get(COSTS, {}))
+        return {**(self.extra or {}), COSTS: costs} if costs else self.extra
+
     def drop(self) -> None:
         """Give every piece back that may have been taken."""
         for shard, reply in self.took.items():
@@ -156,7 +163,7 @@ async def _try(
         return await _refusal(attempt, request, deadline_at)
     seal = commands.seal(
         request.key, attempt.nonce, request.digest, attempt.backed(request.lines),
-        list(attempt.took), request.hold_ms, request.extra,
+        list(attempt.took), request.hold_ms, attempt.costed(),
     )  # fmt: skip
     reply = await caller.call(home, seal, deadline_at)
     match but_for_copies(reply)[0]:
@@ -229,7 +236,7 @@ async def confirm_late(
         return [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
     seal = commands.seal(
         key, attempt.nonce, reservation.digest, attempt.backed(wanted) if gave else wanted,
-        list(attempt.took), 0, extra, late=True, dry=not gave,
+        list(attempt.took), 0, attempt.costed() if gave else extra, late=True, dry=not gave,
     )  # fmt: skip
     reply = await caller.call(home, seal, deadline_at)
     at_home = but_for_copies(reply)

@@ -59,7 +59,7 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
         return [Outcome.NEGATIVE_STOCK, sku, node]
     if after > ON_HAND_MAX:
         return [Outcome.OUT_OF_RANGE, sku, node]
-    position = known if known is not None else _new_position(state, book, place)
+    position = known if known is not None else new_position(state, book, place)
     state.touch(position)
     state.correct(position, after)
     if safety_stock is not None:
@@ -75,7 +75,9 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     return position.report()
 
 
-def _new_position(state: ShardState, book: Book, place: Node) -> Position:
+def new_position(state: ShardState, book: Book, place: Node) -> Position:
+    """A position that is not there yet."""
+
     def remove() -> None:
         del book.positions[place.node]
         book.reorder()

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, PARTIAL, Extra
+from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, Extra
 
 #: How names of shares begin.
 OF_CHANNEL: Final = "c:"
@@ -17,6 +17,8 @@ class Demand(NamedTuple):
     share: str | None = None  # The name of what it draws on, see ``shares``.
     customer: str | None = None
     now_ms: int = 0
+    deliver_by_ms: int | None = None
+    preorder: bool = False  # Units on their way will do, whenever they come.
 
 
 #: A request without anything rare.
@@ -33,6 +35,8 @@ def demand_of(extra: Extra | None, now_ms: int) -> Demand:
         share_name(extra),
         extra.get(CUSTOMER),
         now_ms,
+        extra.get(DELIVER_BY),
+        bool(extra.get(PREORDER)),
     )
 
 

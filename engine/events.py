@@ -34,3 +34,10 @@ class Event(IntEnum):
     QUOTA = 18  # sku|share, the share's header
     CAMPAIGN = 19  # campaign, [state, members, at_ms]
     CAMPAIGN_UNITS = 20  # sku|share, the share's header
+    SUPPLY_OPENED = 21  # sku|node|supply, [on_hand, members]
+    SUPPLY_RECEIVED = 22  # the same
+    SUPPLY_DELAYED = 23  # the same
+    SUPPLY_CANCELLED = 24  # the same
+    MOVED = 32  # key or piece, record
+    LATE = 33  # sku|node|supply, the shortfall's record, or nothing when it has closed
+    SUPPLY_NAMED = 34  # supply, [sku, digest], or nothing

@@ -55,10 +55,13 @@ def added(lines: Any) -> dict[tuple[str, str], int]:
 def _missing(state: ShardState, lines: Any) -> list[list[Any]]:
     """Lines of this shard that are not on hand (a shortfall), as short lines."""
     missing = []
-    for sku, node, units in lines:
+    for sku, slot, units in lines:
         book = state.books.get(sku)
-        if book is not None and book.positions[node].on_hand < units:
-            missing.append([sku, node, units, book.positions[node].on_hand])
+        position = book.positions[slot] if book is not None else None
+        if position is not None:
+            there = position.on_hand if position.supply is None else 0  # It has not come yet.
+            if there < units:
+                missing.append([sku, position.node, units, there])
     return missing
 
 

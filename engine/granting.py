@@ -9,7 +9,7 @@ from engine.commands import Reply
 from engine.demand import Demand
 from engine.outcome import Outcome
 from engine.record import DELIVER_BY, Extra, Line, line_units
-from engine.sourcing import available, choose, sellable_for, serves
+from engine.sourcing import available, choose, in_turn, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
 
@@ -64,11 +64,9 @@ def _sources(
 ) -> list[tuple[Position, int]]:
     if wish is None:
         return choose(book, units, demand)
-    position = book.positions.get(wish)
-    if position is None or book.stopped or not serves(position, demand):
+    if book.stopped:
         return []
-    part = min(units, sellable_for(position, demand))
-    return [(position, part)] if part else []
+    return in_turn(wished(book, wish, demand), units, demand)
 
 
 def short_reply(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Any]:

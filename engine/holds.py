@@ -5,6 +5,7 @@ from typing import Any
 from engine.accounts import account_of
 from engine.allowances import count_refused, hold_for, refuse_share
 from engine.commands import Command, Reply
+from engine.costing import costs_of
 from engine.declared import reserve_declared
 from engine.demand import demand_of
 from engine.effects import HELD
@@ -13,6 +14,7 @@ from engine.granting import grant, refuse, short_reply
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
+    COSTS,
     ENDED_AT,
     HOLD_NUMBER,
     OWES,
@@ -30,7 +32,7 @@ from engine.record import (
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
 from engine.sourcing import withheld
-from engine.state import PIECE, ShardState, units_left
+from engine.state import PIECE, ShardState, stand_on, units_left
 from engine.stock import moved
 
 OK = Outcome.OK
@@ -120,12 +122,15 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
     expires_at_ms = now_ms + hold_for(state, lines, demand, hold_ms)
     members: list[Any] = [state.level_flags, expires_at_ms, digest, granted]
+    costs = costs_of(state, granted, demand)
+    if costs:
+        extra = {**(extra or {}), COSTS: costs}
     if extra:
         members.append(extra)
     record: bytes = pack(members)
     state.held(key, record)
     for line in granted:
-        state.taken(line[0], key)
+        state.taken(line, key)
     state.schedule(key, expires_at_ms)
     return [OK, record]
 
@@ -221,6 +226,7 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     granted = grant(state, lines, demand)
     if granted is None:
         return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, demand)[0]]
+    reservation.extra[COSTS] = costs_of(state, granted, demand)
     revive(state, key, reservation, granted)
     return [OK, reservation.packed()]
 
@@ -244,6 +250,11 @@ def wanted_again(reservation: Reservation) -> list[Line]:
 def revive(state: ShardState, key: str, reservation: Reservation, granted: list[Line]) -> None:
     """Make an expired reservation a confirmed one over newly held units."""
     anew = {(line[0], line[1]): line for line in granted}
+    if not reservation.extra.get(COSTS):
+        reservation.extra.pop(COSTS, None)
+    for line in granted:
+        if line[0] in state.books:
+            stand_on(state.books[line[0]], line, key)
     for line in reservation.lines:
         line[3:] = anew[line[0], line[1]][3:] if (line[0], line[1]) in anew else []
     state.reopen(key)

@@ -15,6 +15,10 @@ from engine import (
     network,
     pieces,
     quotas,
+    rebacking,
+    shortfalls,
+    supplies,
+    supply_names,
     views,
 )
 from engine.commands import Command, Op, Reply
@@ -120,6 +124,18 @@ _HANDLERS: dict[int, Handler] = {
     Op.DEFINE_CAMPAIGN: campaigns.define_campaign,
     Op.MOVE_CAMPAIGN: campaigns.move_campaign,
     Op.FIND_CAMPAIGNS: campaigns.find_campaigns,
+    Op.OPEN_SUPPLY: supplies.open_supply,
+    Op.RECEIVE: supplies.receive,
+    Op.ARRIVE: supplies.arrive,
+    Op.DELAY: supplies.delay,
+    Op.CANCEL_SUPPLY: supplies.cancel_supply,
+    Op.READ_SUPPLY: supplies.read_supply,
+    Op.NAME_SUPPLY: supply_names.name_supply,
+    Op.UNNAME_SUPPLY: supply_names.unname_supply,
+    Op.FIND_SUPPLY: supply_names.find_supply,
+    Op.REBACK: rebacking.reback,
+    Op.TOLD: rebacking.told,
+    Op.SHORTFALLS: shortfalls.shortfalls,
 }
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({

@@ -11,6 +11,8 @@ ADJUSTMENTS_MAX: Final = 10_000
 ADJUSTMENT_SLICE: Final = 1_000
 #: SKUs in one availability query.
 QUERY_SKUS_MAX: Final = 200
+#: Promises that one commit moves from a supply to the node where it has come.
+ARRIVAL_SLICE: Final = 1_000
 #: SKUs of one campaign.
 CAMPAIGN_ITEMS_MAX: Final = 1_000
 #: Units of one line, and of one position.

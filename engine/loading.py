@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.accounts import account_of
-from engine.record import LEVEL_UNIT, Reservation, Status, unpack
+from engine.record import BACKINGS, LEVEL_UNIT, UNTOLD, Reservation, Status, unpack
 from engine.shares import Share
 from engine.state import ATTEMPT, PIECE, TIMED, ShardState, units_left
-from engine.stock import Book, Node, Position
+from engine.stock import ON_ITS_WAY, Book, Node, Position, Supply, SupplyMembers
 
 
 class LoadedState(ShardState):
@@ -16,34 +16,49 @@ class LoadedState(ShardState):
     def load_state(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Take fields of ``state`` in; nodes and SKUs may come after the positions of them."""
         later: list[tuple[str, bytes]] = []
+        supplies: dict[str, SupplyMembers] = {}
         shares: list[tuple[str, str, bytes]] = []
         for name, value in items:
             kind, _, rest = name.partition("|")
             if kind == "n":
-                self.nodes[rest] = Node(rest, unpack(value)[1])
-                self.node_versions[rest] = unpack(value)[0]
+                version, members = unpack(value)
+                self.nodes[rest], self.node_versions[rest] = Node(rest, members), version
             elif kind == "N":
                 self.network = unpack(value)
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
-            elif kind == "r":
-                self.references[rest] = unpack(value)
-            elif kind == "f":
-                self.shortfalls[rest] = unpack(value)
-            elif kind == "m":
-                self.campaigns[rest] = unpack(value)
+            elif kind == "u":
+                supplies[rest] = SupplyMembers(*unpack(value))
             elif kind in ("s", "a"):
                 shares.append((kind, rest, value))
-            else:
+            elif kind == "q":
                 later.append((rest, value))
+            else:
+                self._kept(kind)[rest] = unpack(value)
         for backing, value in later:
-            sku, _, node = backing.partition("|")
-            position = self.books[sku].add(self.nodes[node])
+            sku, _, slot = backing.partition("|")
+            position = self._position(self.books[sku], slot, supplies.get(backing))
             position.on_hand, position.safety_stock, position.quarantined = unpack(value)
             position.withhold()
         self._load_shares(shares)
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
+
+    def _kept(self, kind: str) -> dict[str, Any]:
+        """Fields that are kept as they are."""
+        return {
+            "r": self.references, "f": self.shortfalls, "F": self.late, "m": self.campaigns,
+            "U": self.supply_names,
+        }[kind]  # fmt: skip
+
+    def _position(self, book: Book, slot: str, members: SupplyMembers | None) -> Position:
+        node, _, supply = slot.partition(ON_ITS_WAY)
+        if members is None:
+            return book.add(self.nodes[node])
+        position = book.add(self.nodes[node], Supply(supply, members))
+        if members.pending:
+            self.arriving.add(position.backing)
+        return position
 
     def _load_shares(self, fields: Iterable[tuple[str, str, bytes]]) -> None:
         """Rights before what is set aside for them."""
@@ -86,6 +101,11 @@ class LoadedState(ShardState):
             if counted is not None:
                 counted.load(units, confirmed=confirmed)
             book.takers.append(field)
+            supply = position.supply
+            if supply is not None:
+                supply.promised.append(field)
+        if UNTOLD in reservation.extra:
+            self.untold.add(field)
 
     def load_records(self, portion: Iterable[tuple[str, bytes]]) -> None:
         """Take many open records in; plain holds, nearly all of them, by a short way.
@@ -98,6 +118,9 @@ class LoadedState(ShardState):
             status = members[0] % LEVEL_UNIT
             plain = len(members) == 4 and status <= Status.CONFIRMED and field[0] != PIECE
             if not plain or field in reservations:
+                self.load_record(field, record)
+                continue
+            if any(ON_ITS_WAY in slot for line in members[3] for slot in line[BACKINGS::2]):
                 self.load_record(field, record)
                 continue
             reservations[field] = record

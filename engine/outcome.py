@@ -17,6 +17,7 @@ OVER_QUOTA           the same, ``available`` being what is left of the share
 OVER_LIMIT           ``[[sku, limit, taken, requested], ...]``
 CAMPAIGN_NOT_OPEN,   the campaign's id and its state
 CAMPAIGN_STATE
+SUPPLY_CLOSED        the supply's id and its state
 QUOTA_EXCEEDS_STOCK  the sku, the channel and what is available
 NEGATIVE_STOCK,      the sku and the node
 OUT_OF_RANGE
@@ -58,6 +59,8 @@ class Outcome(IntEnum):
     CAMPAIGN_NOT_OPEN = 23
     CAMPAIGN_STATE = 24  # What was asked for is not possible in its state.
     QUOTA_EXCEEDS_STOCK = 25
+    UNKNOWN_SUPPLY = 26
+    SUPPLY_CLOSED = 27
 
     # Said by the way to the owner, never by a ledger.
     OVERLOADED = 32

@@ -10,6 +10,7 @@ from engine import holds
 from engine.accounts import account, account_of
 from engine.allowances import count_refused, hold_for
 from engine.commands import Command, Reply
+from engine.costing import Costs, costs_of
 from engine.demand import Demand, demand_of
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
@@ -18,6 +19,7 @@ from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
+    COSTS,
     DRAWN_ON,
     HOME,
     NONCE,
@@ -76,12 +78,15 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     piece.status, piece.level, piece.digest = Status.TAKEN, state.level, nonce
     # Its units count in the same shares and limits as those at home.
     counted = {name: extra[name] for name in DRAWN_ON if name in extra} if extra else {}
+    costs = costs_of(state, granted, demand)
     piece.lines, piece.extra = granted, {HOME: home, **counted}
+    if costs:
+        piece.extra[COSTS] = costs
     piece.expires_at_ms = now_ms + PIECE_ASK_MS
     _unsealed(state, piece, 1)
     record = _store(state, field, piece)
     for line in granted:
-        state.taken(line[0], field)
+        state.taken(line, field)
     state.schedule(field, piece.expires_at_ms)
     return [OK, record]
 
@@ -136,18 +141,22 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     if dry:
         _give(state, own, whole, demand)
         return [OK]
+    mine = [line for line in whole if line[0] in state.books]
+    costs = {**(extra or {}).get(COSTS, {}), **costs_of(state, mine, demand)}
     if late and known is not None:
-        return _seal_late(state, key, Reservation(known), whole, nonce, pieces)
+        return _seal_late(state, key, Reservation(known), whole, (nonce, pieces, costs))
     reservation = Reservation.__new__(Reservation)
     reservation.status, reservation.level = Status.HELD, state.level
     reservation.digest = digest
     reservation.expires_at_ms = now_ms + hold_for(state, own, demand, hold_ms)
     reservation.lines = whole
     reservation.extra = {**(extra or {}), NONCE: nonce.hex(), PIECES: pieces}
+    if costs:
+        reservation.extra[COSTS] = costs
     record = reservation.packed()
     state.held(key, record)
-    for line in own:
-        state.taken(line[0], key)
+    for line in mine:
+        state.taken(line, key)
     state.schedule(key, reservation.expires_at_ms)
     return [OK, record]
 
@@ -193,15 +202,14 @@ def _seal_late(
     key: str,
     reservation: Reservation,
     whole: list[Line],
-    nonce: bytes,
-    pieces: list[int],
+    attempt: tuple[bytes, list[int], Costs],
 ) -> Reply:
     """A payment after expiry: the new pieces take the old hold's place, confirmed at once."""
     now_ms = state.effects.now_ms
     if reservation.status is Status.HELD:
         holds.end(state, key, reservation, Status.EXPIRED, now_ms)
+    nonce, reservation.extra[PIECES], reservation.extra[COSTS] = attempt
     reservation.extra[NONCE] = nonce.hex()
-    reservation.extra[PIECES] = pieces
     holds.revive(state, key, reservation, whole)
     return [OK, reservation.packed()]
 
@@ -314,7 +322,7 @@ def _found_again(
         state.commit_again(position, units)
         review(state, position, "lost piece")
     for line in lines:
-        state.taken(line[0], PIECE + reservation_id)
+        state.taken(line, PIECE + reservation_id)
     return piece
 
 

@@ -33,6 +33,9 @@ NONCE: Final = "n"
 PIECES: Final = "x"  # [shard, ...] that hold pieces of this reservation.
 OWES: Final = "o"  # {shard: message}: news those shards have not acknowledged yet.
 HOME: Final = "k"  # In a piece: the home shard.
+PREORDER: Final = "y"  # Units on their way will do.
+COSTS: Final = "b"  # See ``costing.Costs``.
+UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 
 #: Members that say which share and limits the units count in.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)

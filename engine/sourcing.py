@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
 from engine.allowances import most
-from engine.demand import Demand
+from engine.demand import OF_CAMPAIGN, Demand
 from engine.record import Line
 from engine.shares import sellable_to, share_of
 from engine.stock import Book, Position
@@ -21,8 +21,43 @@ Choice: TypeAlias = list[tuple[Position, int]]
 def choose(book: Book, units: int, demand: Demand) -> Choice:
     """The backings of ``units``, or of as many as there are, when any node will do.
 
-    The sum falls short of ``units`` only if nothing more is sellable to this demand.
+    The sum falls short of ``units`` only if nothing more is sellable to this demand. What is
+    there comes before what is on its way, and of that what comes first.
     """
+    chosen = _choose_here(book, units, demand)
+    if book.supplies and _may_wait(demand):
+        units -= sum(part for _, part in chosen)
+        chosen += in_turn(on_their_way(book, demand), units, demand)
+    return chosen
+
+
+def _may_wait(demand: Demand) -> bool:
+    drawn_on_declared = demand.share is not None and demand.share.startswith(OF_CAMPAIGN)
+    may = demand.preorder or demand.deliver_by_ms is not None
+    return may and not drawn_on_declared  # A campaign has its own supplies among its units.
+
+
+def on_their_way(book: Book, demand: Demand) -> list[Position]:
+    """Positions of supplies that come in time, the first first."""
+    if book.stopped or not _may_wait(demand):
+        return []
+    in_time = [
+        position
+        for position in book.supplies.values()
+        if serves(position, demand) and comes_in_time(position, demand)
+    ]
+    return sorted(in_time, key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
+
+
+def comes_in_time(position: Position, demand: Demand) -> bool:
+    """Whether a supply's units will be there by when they are wanted."""
+    if demand.preorder or position.supply is None:
+        return True
+    by_ms = demand.deliver_by_ms
+    return by_ms is not None and position.supply.available_at_ms <= by_ms
+
+
+def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
     if book.stopped:
         return []
     if book.only is not None and not book.only.aside:
@@ -65,16 +100,17 @@ def _scan(book: Book, units: int, demand: Demand) -> Choice:
     """The same where not all may take the same: channels that nodes serve, units set aside."""
     share = share_of(book, demand)
     if share is not None and share.is_campaign:
-        return _in_turn(share.drawn_on()[share.cursor :], units, demand)
+        return in_turn(share.drawn_on()[share.cursor :], units, demand)
     eligible = sorted(
         (position.place.priority, -sellable, position.slot)
         for position in usable(book, demand)
         if (sellable := sellable_for(position, demand))
     )
-    return _in_turn((book.positions[slot] for _, _, slot in eligible), units, demand)
+    return in_turn((book.positions[slot] for _, _, slot in eligible), units, demand)
 
 
-def _in_turn(positions: Iterable[Position], units: int, demand: Demand) -> Choice:
+def in_turn(positions: Iterable[Position], units: int, demand: Demand) -> Choice:
+    """As many units of each as it has, until there are enough."""
     chosen: Choice = []
     for position in positions:
         if not units:
@@ -111,13 +147,20 @@ def available(book: Book, node: str | None, demand: Demand) -> int:
     """Units a line with this wish could have."""
     if book.stopped:
         return 0
-    if node is None:
-        there = sum(sellable_for(position, demand) for position in usable(book, demand))
-        return min(there, most(book, demand))
+    positions = usable(book, demand) if node is None else wished(book, node, demand)
+    there = sum(sellable_for(position, demand) for position in positions)
+    if node is None and book.supplies:
+        there += sum(sellable_for(position, demand) for position in on_their_way(book, demand))
+    return min(there, most(book, demand))
+
+
+def wished(book: Book, node: str, demand: Demand) -> list[Position]:
+    """Backings at one node that a request may draw on, what is there first."""
     position = book.positions.get(node)
-    if position is None or not serves(position, demand):
-        return 0
-    return min(sellable_for(position, demand), most(book, demand))
+    here = [position] if position is not None and serves(position, demand) else []
+    if not book.supplies:
+        return here
+    return here + [at for at in on_their_way(book, demand) if at.node == node]
 
 
 def withheld(book: Book, line: Line, demand: Demand, now_ms: int) -> bool:

@@ -13,6 +13,7 @@ from engine.effects import HELD, Effects, Sealed, add_to, seal
 from engine.events import Event
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
+    BACKINGS,
     FLAGS_AT,
     FOUR_MEMBERS,
     LEVEL_UNIT,
@@ -20,6 +21,7 @@ from engine.record import (
     RAW_16,
     UINT64,
     Durability,
+    Line,
     Reservation,
     Status,
 )
@@ -75,6 +77,12 @@ class ShardState:
         self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
+        self.supply_names: dict[str, list[str]] = {}  # Net only: [sku, digest] by supply.
+        self.late: dict[
+            str, list[Any]
+        ] = {}  # By backing: promises that a supply comes too late for.
+        self.arriving: set[str] = set()  # Backings whose units have come and are not on hand yet.
+        self.untold: set[str] = set()  # Pieces whose homes do not know their backings yet.
         self.campaigns: dict[str, list[Any]] = {}  # Net only: [state, members, since when].
         self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.
         #: SKUs and places in their lists from which on takers may be those of keys free again.
@@ -239,10 +247,12 @@ class ShardState:
         position.committed += units
         moved(position)
 
-    def taken(self, sku: str, field: str) -> None:
+    def taken(self, line: Line, field: str) -> None:
         """Note that a record has taken units of a SKU, which no hint holds up any more."""
-        book = self.books[sku]
+        book = self.books[line[0]]
         book.takers.append(field)
+        if book.supplies:
+            stand_on(book, line, field)
         if 0 < book.hinted_until_ms < self.effects.now_ms:
             self.hint(book, 0)
 
@@ -364,6 +374,14 @@ class ShardState:
             for book in self.books.values()
             for position in book.positions.values()
         }
+
+
+def stand_on(book: Book, line: Line, field: str) -> None:
+    """Note with the supplies that a record's line stands on them."""
+    for at in range(BACKINGS, len(line), 2):
+        supply = book.positions[line[at]].supply
+        if supply is not None:
+            supply.promised.append(field)
 
 
 def units_left(reservation: Reservation) -> dict[tuple[str, str], int]:

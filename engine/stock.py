@@ -83,6 +83,9 @@ class Position:
     def withhold(self) -> None:
         """Look again at what ``withheld`` is the sum of."""
         self.withheld = self.safety_stock + self.aside
+        supply = self.supply
+        if supply is not None and supply.members.cap is not None:
+            self.withheld += max(0, self.on_hand - supply.members.cap)
 
     @property
     def shortfall(self) -> int:
@@ -143,13 +146,36 @@ class Terms(NamedTuple):
 
 
 class Supply:
-    """Units on their way to a node."""
+    """Units on their way to a node. A new one takes its place where something changes."""
 
-    __slots__ = ("available_at_ms", "supply")
+    __slots__ = ("cursor", "members", "promised", "supply")
 
-    def __init__(self, supply: str, available_at_ms: int) -> None:
+    def __init__(self, supply: str, members: "SupplyMembers") -> None:
         self.supply = supply
-        self.available_at_ms = available_at_ms
+        self.members = members
+        #: Fields of records that were promised units of it; some stand on it no more.
+        self.promised: list[str] = []
+        self.cursor = 0  # Promises before it have been moved.
+
+    @property
+    def available_at_ms(self) -> int:
+        """When the units are expected to be there."""
+        return self.members.available_at_ms
+
+
+class SupplyMembers(NamedTuple):
+    """What a supply is, apart from what is promised of it."""
+
+    kind: str  # purchase_order, return, transfer
+    quantity: int
+    available_at_ms: int
+    digest: str  # Of the request that made it, hex.
+    from_node: str | None = None
+    cap: int | None = None  # Units of it that may be promised.
+    received: int = 0
+    pending: int = 0  # Come, and not yet moved to the node with their promises.
+    last: bool = False  # Nothing comes behind ``pending``.
+    state: str = "open"  # open, closed, cancelled
 
 
 def slot_of(node: str, supply: str | None) -> str:
@@ -172,6 +198,7 @@ class Book:
         "shares",
         "sku",
         "stopped",
+        "supplies",
         "takers",
         "unsealed",
     )
@@ -198,6 +225,8 @@ class Book:
         self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
         self.takers = Takers()
+        #: Positions of what is on its way, by supply.
+        self.supplies: dict[str, Position] = {}
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
 
@@ -207,6 +236,8 @@ class Book:
         position = self.positions.get(slot)
         if position is None:
             position = self.positions[slot] = Position(self, place, supply)
+            if supply is not None:
+                self.supplies[supply.supply] = position
             self.reorder()
         return position
 

@@ -8,9 +8,10 @@ from engine.demand import OF_CHANNEL, Demand
 from engine.limits import HINT_KEYS_MAX, HINT_MS
 from engine.outcome import Outcome
 from engine.quotas import reports
-from engine.shortfalls import broken_promises
+from engine.shortfalls import shortfall_rows
 from engine.state import ShardState
 from engine.stock import Book
+from engine.supplies import report
 
 OK = Outcome.OK
 #: SKUs one view answer carries; beyond it a gateway asks again for what it needs.
@@ -23,13 +24,11 @@ def stock(state: ShardState, command: Command, now_ms: int) -> Reply:
     if book is None:
         return [Outcome.UNKNOWN_SKU, [command[1]]]
     positions = sorted(book.here(), key=lambda position: position.node)
-    shortfalls = [
-        [position.node, *known, broken_promises(state, position, known[1])]
-        for position in positions
-        if (known := state.shortfalls.get(position.backing)) is not None
-    ]
+    coming = [book.supplies[name] for name in sorted(book.supplies)]
+    shortfalls = [row for at in (*positions, *coming) for row in shortfall_rows(state, at)]
     reported = [position.report() for position in positions]
-    return [OK, state.seq, reported, shortfalls, reports(book)]
+    supplies = [report(position) for position in coming]
+    return [OK, state.seq, reported, shortfalls, reports(book), supplies]
 
 
 def view(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -55,13 +54,22 @@ def _sellable(book: Book | None, now_ms: int) -> list[Any] | None:
     if book is None:
         return None
     if book.stopped:
-        return [[], {}]
+        return [[], {}, []]
     rows = [
         [position.node, position.sellable, sorted(position.place.channels)]
         for position in sorted(book.here(), key=lambda position: position.node)
         if position.sellable or position.aside
     ]
-    return [rows, _of_channels(book, now_ms)]
+    return [rows, _of_channels(book, now_ms), _coming(book)]
+
+
+def _coming(book: Book) -> list[list[Any]]:
+    """What is on its way and may be promised: ``[node, sellable, channels, available_at_ms]``."""
+    return [
+        [at.node, at.sellable, sorted(at.place.channels), at.supply.available_at_ms]
+        for at in book.supplies.values()
+        if at.supply is not None and at.sellable
+    ]
 
 
 def _of_channels(book: Book, now_ms: int) -> dict[str, list[Any]]:
@@ -90,7 +98,7 @@ def hint(state: ShardState, command: Command, now_ms: int) -> Reply:
     if book is None:
         return [Outcome.UNKNOWN_SKU, [sku]]
     takers = book.takers
-    sellable = any(p.sellable or p.aside for p in book.positions.values())
+    sellable = any(p.sellable or p.aside for p in book.here())
     if sellable or book.unsealed or not state.closed_loaded or len(takers) > HINT_KEYS_MAX:
         return [Outcome.SHORT]
     over_keys = takers.filter_now()

@@ -9,7 +9,19 @@ from typing import Any, Final
 import msgpack
 import msgspec
 
-from engine.record import BACKINGS, LEVEL_UNIT, Durability, Line, Status, line_units, plain_record
+from engine.costing import Costs
+from engine.record import (
+    BACKINGS,
+    COSTS,
+    LEVEL_UNIT,
+    Durability,
+    Extra,
+    Line,
+    Status,
+    line_units,
+    plain_record,
+)
+from engine.stock import ON_ITS_WAY
 from gateway.times import written
 
 to_json: Final = msgspec.json.Encoder().encode
@@ -46,6 +58,10 @@ def unpacked(record: bytes) -> list[Any]:
     return members
 
 
+#: Where a record has its rarer members, and those that show in its lines.
+FIFTH: Final = 4
+_SHOWN: Final = frozenset({COSTS})
+
 #: Lines of records as JSON text, by their bytes: buyers of a sale get the same ones.
 _known_lines: Final[dict[bytes, str]] = {}
 _KNOWN_LINES_MAX: Final = 50_000
@@ -60,6 +76,8 @@ def reservation_json(name: str, record: bytes) -> str:
     plain = plain_record(record)
     if plain is None:
         members = unpacked(record)
+        if len(members) > FIFTH and (members[FIFTH].keys() & _SHOWN):
+            return to_json(reservation(name, record)).decode()
         flags, expires_at_ms, lines = members[0], members[1], _lines_json(members[3])
     else:
         flags, expires_at_ms, packed = plain
@@ -107,22 +125,43 @@ def reservation(name: str, record: bytes) -> dict[str, Any]:
         "status": status,
         "durability": level,
         "expires_at": written(members[1]),
-        "lines": [_line(line) for line in members[3]],
+        "lines": _lines(members[3], members[FIFTH] if len(members) > FIFTH else {}),
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _lines(lines: list[Line], extra: Extra) -> list[dict[str, Any]]:
+    """Lines as callers see them; a parcel's fixed cost counts once, with its node's first units."""
+    costs: Costs = extra.get(COSTS, {})
+    paid: set[str] = set()
+    return [
+        {
+            "sku": line[0],
+            "node": line[1],
+            "requested": line[2],
+            "quantity": line_units(line),
+            "backings": [
+                _backing(line[at], line[at + 1], costs.get(f"{line[0]}|{line[at]}"), paid)
+                for at in range(BACKINGS, len(line), 2)
+            ],
+        }
+        for line in lines
+    ]
+
+
+def _backing(slot: str, units: int, cost: list[Any] | None, paid: set[str]) -> dict[str, Any]:
+    node, _, supply = slot.partition(ON_ITS_WAY)
+    by_ms, fixed, by_weight = cost if cost is not None else (None, None, None)
+    cents = None if by_weight is None else by_weight + (0 if node in paid else fixed)
+    if cost is not None:
+        paid.add(node)
+        cost[2] = None if by_weight is None else 0  # Of this place: told.
     return {
-        "sku": line[0],
-        "node": line[1],
-        "requested": line[2],
-        "quantity": line_units(line),
-        "backings": [
-            {"node": line[at], "quantity": line[at + 1], "supply": None, "deliver_by": None,
-             "cost_cents": None}
-            for at in range(BACKINGS, len(line), 2)
-        ],
-    }  # fmt: skip
+        "node": node,
+        "quantity": units,
+        "supply": supply or None,
+        "deliver_by": None if by_ms is None else written(by_ms),
+        "cost_cents": cents,
+    }
 
 
 def reservation_body(name: str, record: bytes, packed: bool) -> bytes:

@@ -23,6 +23,7 @@ from gateway.routes import (
     reservations,
     skus,
     stock,
+    supplies,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/v1/skus/{sku}"): skus.get_sku,
     ("POST", "/v1/stock/adjustments"): stock.adjust,
     ("GET", "/v1/stock/{sku}"): stock.get_stock,
+    ("POST", "/v1/supplies"): supplies.open_supply,
+    ("POST", "/v1/transfers"): supplies.open_transfer,
+    ("GET", "/v1/supplies/{id}"): supplies.get_supply,
+    ("POST", "/v1/supplies/{id}/receive"): supplies.receive,
+    ("POST", "/v1/supplies/{id}/delay"): supplies.delay,
+    ("POST", "/v1/supplies/{id}/cancel"): supplies.cancel,
+    ("GET", "/v1/shortfalls"): supplies.get_shortfalls,
     ("PUT", "/v1/quotas/{sku}/{channel}"): quotas.put_quota,
     ("GET", "/v1/quotas/{sku}"): quotas.get_quotas,
     ("POST", "/v1/quotas/{sku}/{channel}/borrow"): quotas.borrow,

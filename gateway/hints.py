@@ -17,7 +17,7 @@ from engine.filter import Filter
 from engine.ids import shard_of
 from engine.limits import HINT_MS
 from engine.outcome import Outcome
-from engine.record import CAMPAIGN, CHANNEL, DELIVER_BY, PARTIAL
+from engine.record import CAMPAIGN, CHANNEL, DELIVER_BY, PARTIAL, PREORDER
 from engine.requests import Reserve
 from gateway.ports import Owners
 
@@ -28,7 +28,7 @@ VALID_S: Final = HINT_MS / 1000
 HINTS_MAX: Final = 1_000
 
 #: Members that need the owner's own look before stock is spoken of.
-_OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN})
+_OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER})
 
 
 class Hint:

@@ -10,21 +10,22 @@ from msgspec import Struct
 
 from engine.commands import Reply
 from engine.ids import shard_of
-from engine.limits import QUERY_SKUS_MAX
+from engine.limits import ON_HAND_MAX, QUERY_SKUS_MAX
 from gateway.hot_request import HotRequest
 from gateway.problems import Refused, invalid, of_reply, problem
 from gateway.reading import checked_id
 from gateway.requests import instant
-from gateway.views import Quotas, Row, Views
+from gateway.views import Row, Sku, Views
 
 _MEMBERS: Final = frozenset({"sku", "channel", "zone", "pool", "by"})
 
 
 class Query(Struct, frozen=True, gc=False):
-    """What is asked. Zone and date have no effect before there are lanes and supplies."""
+    """What is asked. Zone has no effect before there are lanes."""
 
     skus: tuple[str, ...]
     channel: str | None
+    by_ms: int | None
 
 
 @lru_cache(maxsize=4096)  # The same few SKUs are asked for again and again.
@@ -45,11 +46,10 @@ def read_query(query: bytes) -> Query:
     for name in ("channel", "zone", "pool"):
         if name in members:
             checked_id(members[name], f"query.{name}")
-    if "by" in members:
-        instant(members["by"], "query.by")
+    by_ms = instant(members["by"], "query.by") if "by" in members else None
     if "pool" in members:
         raise Refused(problem("unknown-pool", members["pool"], id=members["pool"]))
-    return Query(tuple(skus), members.get("channel"))
+    return Query(tuple(skus), members.get("channel"), by_ms)
 
 
 def availability(views: Views, shards: int, request: HotRequest) -> None:
@@ -77,7 +77,7 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
         if seen is None:
             unknown.append(sku)
         else:
-            items.append(_item(sku, view.seq, *seen, query.channel))
+            items.append(_item(sku, view.seq, seen, query))
     if unknown:
         skus = sorted(set(unknown))
         request.refuse(problem("unknown-sku", ", ".join(skus[:10]), skus=skus))
@@ -85,13 +85,28 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
         request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
 
 
-def _item(sku: str, seq: int, rows: list[Row], quotas: Quotas, channel: str | None) -> str:
+def _item(sku: str, seq: int, seen: Sku, query: Query) -> str:
+    rows, quotas, coming = seen
+    channel = query.channel
     served = [(row[0], row[1]) for row in rows if not row[2] or channel in row[2]]
+    most = ON_HAND_MAX
     if channel in quotas:
-        served = _with_quota(served, *quotas[channel])
+        most, aside = quotas[channel]
+        served = _with_quota(served, most, aside)
     by_node = ",".join([f'{{"node":"{node}","atp":{units}}}' for node, units in served if units])
     atp = sum([units for _, units in served])
+    if query.by_ms is not None:
+        atp = min(most, atp + _coming(coming, query))
     return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
+
+
+def _coming(coming: list[Row], query: Query) -> int:
+    """Units that will be there by the date asked for."""
+    return sum(
+        units
+        for _, units, channels, at_ms in coming
+        if at_ms <= (query.by_ms or 0) and (not channels or query.channel in channels)
+    )
 
 
 def _with_quota(

@@ -301,6 +301,8 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.CAMPAIGN_NOT_OPEN: _in_state("campaign-not-open"),
     Outcome.CAMPAIGN_STATE: _in_state("campaign-state"),
     Outcome.QUOTA_EXCEEDS_STOCK: _quota_exceeds,
+    Outcome.UNKNOWN_SUPPLY: _unknown_one("unknown-supply"),
+    Outcome.SUPPLY_CLOSED: _in_state("supply-closed"),
     Outcome.SHORT: _short,
     Outcome.CONTENDED: _contended,
     Outcome.IN_PROGRESS: _DECIDING,

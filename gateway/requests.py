@@ -138,6 +138,7 @@ def _extra(body: ReservationBody, prefix: str) -> Extra | None:
         and body.deliver_by is None
         and body.fulfilment != "pickup"
         and not body.partial
+        and not body.preorder
     ):
         return None
     extra: Extra = {}
@@ -156,6 +157,8 @@ def _extra(body: ReservationBody, prefix: str) -> Extra | None:
         extra[record.PICKUP] = True
     if body.partial:
         extra[record.PARTIAL] = True
+    if body.preorder:
+        extra[record.PREORDER] = True
     return extra or None
 
 

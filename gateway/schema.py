@@ -66,6 +66,7 @@ class ReservationBody(Body):
     fulfilment: Literal["ship", "pickup"] | None = None
     hold_seconds: HoldSeconds | None = None
     partial: bool | None = None
+    preorder: bool | None = None
 
 
 class ReservationsBody(Body):

@@ -31,6 +31,8 @@ _OK: Final = int(Outcome.OK)
 Row: TypeAlias = list[Any]
 #: By channel: units it may have at most, and what is set aside for it, by slot.
 Quotas: TypeAlias = dict[str, tuple[int, dict[str, int]]]
+#: Rows, quotas, and what is on its way: [node, sellable, channels, available_at_ms].
+Sku: TypeAlias = tuple[list[Row], Quotas, list[Row]]
 #: Called with a refusing reply, or None: all that was asked for is in the view.
 Seen: TypeAlias = Callable[[Reply | None], None]
 
@@ -53,7 +55,7 @@ class ShardView:
         self._client = client
         self._shard = shard
         self._loop = loop
-        self._seen: dict[str, tuple[list[Row], Quotas] | None] = {}
+        self._seen: dict[str, Sku | None] = {}
         self._version = -1
         self._epoch = -1  # Versions are of one owner: the store of the next may be behind.
         self._read_at = -1.0  # When the poll was sent that the view stands on.
@@ -64,7 +66,7 @@ class ShardView:
         self._timer: asyncio.TimerHandle | None = None
         self.seq = 0
 
-    def of(self, sku: str) -> tuple[list[Row], Quotas] | None:
+    def of(self, sku: str) -> Sku | None:
         """What is sellable where, and to whom; None if there is no such SKU.
 
         Only after ``see`` has said so.

@@ -56,6 +56,18 @@ class Op(IntEnum):
     DEFINE_CAMPAIGN = 37
     MOVE_CAMPAIGN = 38
     FIND_CAMPAIGNS = 39
+    OPEN_SUPPLY = 40
+    RECEIVE = 41
+    ARRIVE = 42
+    DELAY = 43
+    CANCEL_SUPPLY = 44
+    READ_SUPPLY = 45
+    NAME_SUPPLY = 62
+    UNNAME_SUPPLY = 63
+    FIND_SUPPLY = 64
+    REBACK = 65
+    TOLD = 66
+    SHORTFALLS = 67
 
 
 #: Commands that add nothing to the store: what is left of it is theirs when its memory is full.
@@ -67,7 +79,8 @@ FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op
 #: Commands whose reply says what is there, and promises nothing.
 READING = frozenset({
     Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
-    Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS,
+    Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS, Op.READ_SUPPLY, Op.FIND_SUPPLY,
+    Op.SHORTFALLS,
 })  # fmt: skip
 
 
@@ -255,15 +268,16 @@ def take_network(since: int, version: int, nodes: dict[str, dict[str, Any]]) -> 
 
 
 def stock(sku: str) -> Command:
-    """→ OK, seq, positions, shortfalls, quotas; or UNKNOWN_SKU."""
+    """→ OK, seq, positions, shortfalls, quotas, supplies; or UNKNOWN_SKU."""
     return [Op.STOCK, sku]
 
 
 def view(skus: Sequence[str], changed_since: int) -> Command:
     """Sellable units of some SKUs, and of all that changed since a version of the views.
 
-    → OK, epoch, seq, version, ``{sku: [rows, quotas] or None if unknown}``: rows are ``[node,
-    sellable, channels]``, quotas ``{channel: [units it may have at most, {slot: set aside}]}``;
+    → OK, epoch, seq, version, ``{sku: [rows, quotas, supplies] or None if unknown}``: rows are
+    ``[node, sellable, channels]``, quotas ``{channel: [units it may have at most, {slot: set
+    aside}]}``, supplies ``[node, sellable, channels, available_at_ms]``;
     the version is -1 where the owner cannot tell any more what has changed.
     """
     return [Op.VIEW, skus, changed_since]

@@ -11,7 +11,8 @@ from gateway.contract.operations import RUNNING
 from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
 from gateway.contract.stock import STOCK
+from gateway.contract.supplies import SUPPLIES
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 
-OPERATIONS: Final = (*RESERVATIONS, *STOCK, *QUOTAS, *CAMPAIGNS, *RUNNING)
+OPERATIONS: Final = (*RESERVATIONS, *STOCK, *SUPPLIES, *QUOTAS, *CAMPAIGNS, *RUNNING)

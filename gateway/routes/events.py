@@ -19,7 +19,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}\Z", re.ASCII)
 async def get_events(ask: Ask) -> Response:
     """GET /v1/events"""
     query = ask.query("after", "limit")
-    limit = _limit(query.get("limit"))
+    limit = limit_in(query.get("limit"))
     try:
         async with asyncio.timeout_at(ask.deadline_at):
             events, cursor = await ask.client.events(query.get("after") or None, limit + 1)
@@ -37,7 +37,8 @@ async def get_events(ask: Ask) -> Response:
     })  # fmt: skip
 
 
-def _limit(text: str | None) -> int:
+def limit_in(text: str | None) -> int:
+    """How many a page has, as a query gives it."""
     if text is None:
         return _LIMIT_DEFAULT
     if _NUMBER.match(text) is None or not 1 <= int(text) <= _LIMIT_MAX:

@@ -9,14 +9,13 @@ from engine import commands
 from engine.ids import shard_of
 from engine.outcome import Outcome
 from engine.record import pack
-from engine.shortfalls import SHORTFALL_MEMBERS
 from engine.stock import POSITION_MEMBERS
 from gateway.cold import Ask
 from gateway.problems import Refused, invalid, of_reply
 from gateway.reading import Reader, checked_id
 from gateway.routes.quotas import document as quota
+from gateway.routes.supplies import shortfall, supply
 from gateway.schema import Adjustment, AdjustmentsBody
-from gateway.times import written
 
 _READ_ADJUSTMENTS: Final = Reader(AdjustmentsBody)
 _DIGEST_BYTES: Final = 16
@@ -78,32 +77,19 @@ async def get_stock(ask: Ask) -> Response:
     sku = ask.path_id("sku")
     ask.query()
     shard = shard_of(sku, ask.client.shards)
-    _ok, seq, positions, shortfalls, quotas = await ask.read(shard, commands.stock(sku), sku)
+    _ok, seq, positions, shortfalls, quotas, coming = await ask.read(
+        shard, commands.stock(sku), sku
+    )
     return ask.answer({
         "sku": sku,
         "as_of_seq": seq,
         "positions": [dict(zip(POSITION_MEMBERS, row, strict=True)) for row in positions],
         "quotas": [quota(sku, row) for row in quotas],
-        "supplies": [],
-        "shortfalls": sorted((_shortfall(sku, row) for row in shortfalls), key=_by_id),
+        "supplies": [supply(row) for row in coming],
+        "shortfalls": sorted((shortfall(row) for row in shortfalls), key=_by_id),
     })  # fmt: skip
 
 
-def _by_id(shortfall: dict[str, Any]) -> str:
-    name: str = shortfall["id"]
+def _by_id(told: dict[str, Any]) -> str:
+    name: str = told["id"]
     return name
-
-
-def _shortfall(sku: str, row: list[Any]) -> dict[str, Any]:
-    told = dict(zip(SHORTFALL_MEMBERS, row, strict=True))
-    return {
-        "id": told["id"],
-        "sku": sku,
-        "node": told["node"],
-        "supply": None,
-        "quantity": told["quantity"],
-        "reason": told["reason"],
-        "opened_at": written(told["opened_at"]),
-        "deadline": written(told["deadline"]),
-        "reservations": told["reservations"],
-    }

@@ -42,7 +42,7 @@ def stocked(http: httpx.Client, fresh: Callable[[str], str]) -> Callable[..., st
             assert http.put(f"/v1/nodes/{node}", json={"kind": "store"}).status_code == 200
         if not units:
             return sku
-        rows = [{"sku": sku, "node": node, "delta": count} for node, count in units.items()]
+        rows = [{"sku": sku, "node": node, "on_hand": count} for node, count in units.items()]
         body = {"reference": fresh("ref"), "adjustments": rows}
         answer = http.post("/v1/stock/adjustments", json=body)
         assert [row["status"] for row in answer.json()["results"]] == [200] * len(rows)

@@ -25,7 +25,7 @@ from tests.builders import (
 def short(ledger: Ledger) -> list[list[Any]]:
     """What callers see of the shortfalls of A: node, quantity, reason, reservations."""
     rows = ledger.decide(commands.stock("A"), NOW_MS)[3]
-    return [[row[0], row[2], row[3], row[6]] for row in rows]
+    return [[row[1], row[4], row[5], row[8]] for row in rows]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Owner:
     ) -> None:
         _, skus, since = command
         self.asked.append((skus, since))
-        seen: dict[str, Any] = {sku: ([["w1", self.units[sku], []]], {}) for sku in skus}
+        seen: dict[str, Any] = {sku: ([["w1", self.units[sku], []]], {}, []) for sku in skus}
         done([Outcome.OK, self.epoch, self.seq, self.seq, seen])
 
     def submit_packed(self, *_: Any) -> None:
@@ -53,14 +53,14 @@ def test_another_owner_makes_the_view_begin_anew() -> None:
             assert seen == [None]
 
         see("A", "B")
-        assert view.of("A") == ([["w1", 5, []]], {})
+        assert view.of("A") == ([["w1", 5, []]], {}, [])
         see("B")
-        assert view.of("A") == ([["w1", 5, []]], {})
+        assert view.of("A") == ([["w1", 5, []]], {}, [])
         owner.epoch, owner.seq, owner.units = 2, 8, {"A": 1, "B": 1}
         see("B")
-        assert view.of("B") == ([["w1", 1, []]], {})
+        assert view.of("B") == ([["w1", 1, []]], {}, [])
         assert view.of("A") is None, "the last owner's word"
         see("A")
-        assert view.of("A") == ([["w1", 1, []]], {})
+        assert view.of("A") == ([["w1", 1, []]], {}, [])
 
     uvloop.run(main())

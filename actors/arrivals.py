@@ -1,0 +1,69 @@
+"""What receipts leave to do: slices of promises still to move, homes still to be told."""
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.commands import Command, Reply, supplies
+from engine.ids import split_id
+from engine.outcome import Outcome, but_for_copies
+from engine.record import HOME, Reservation
+from engine.stock import ON_ITS_WAY
+
+if TYPE_CHECKING:
+    from actors.host import HostCore
+    from actors.owner import ShardOwner
+
+#: Pieces whose homes are told in one round.
+_ROUND_MAX: Final = 256
+
+
+class Arrivals:
+    """Looks after one host's receipts."""
+
+    def __init__(
+        self, host: "HostCore", call: Callable[[int, Command], Coroutine[Any, Any, Reply]]
+    ) -> None:
+        self._host = host
+        self._call = call
+        self._at_work: set[tuple[int, str]] = set()
+
+    def look_after(self, owner: "ShardOwner") -> None:
+        """One round."""
+        shard, ledger = owner.right.shard, owner.ledger
+        for backing in list(ledger.arriving):
+            self._start(shard, backing, self._arrive(owner, backing))
+        for field in list(ledger.untold)[:_ROUND_MAX]:
+            self._start(shard, field, self._tell(owner, field))
+
+    def _start(self, shard: int, name: str, work: Coroutine[Any, Any, None]) -> None:
+        if (shard, name) in self._at_work:
+            work.close()
+            return
+        self._at_work.add((shard, name))
+        self._host.start(self._guarded(shard, name, work))
+
+    async def _guarded(self, shard: int, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self._at_work.discard((shard, name))
+
+    async def _arrive(self, owner: "ShardOwner", backing: str) -> None:
+        sku, _, slot = backing.partition("|")
+        name = slot.partition(ON_ITS_WAY)[2]
+        while backing in owner.ledger.arriving:
+            reply = await self._host.ask(owner.right.shard, supplies.arrive(sku, name))
+            if but_for_copies(reply)[0] != Outcome.OK:
+                return
+
+    async def _tell(self, owner: "ShardOwner", field: str) -> None:
+        record = owner.ledger.reservations.get(field)
+        named = split_id(field[1:])
+        if record is None or named is None:
+            owner.ledger.untold.discard(field)
+            return
+        piece = Reservation(record)
+        reback = supplies.reback(named[1], piece.digest, piece.lines)
+        reply = but_for_copies(await self._call(piece.extra[HOME], reback))
+        if reply[0] == Outcome.OK:
+            await self._host.ask(owner.right.shard, supplies.told(field, record))

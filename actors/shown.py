@@ -1,0 +1,115 @@
+"""Facts as callers of the feed see them; those that are the engine's own affair are left out."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from engine.demand import OF_CAMPAIGN, OF_CHANNEL
+from engine.events import Event
+from engine.ids import reservation_id
+from engine.record import Reservation
+from engine.state import PIECE
+from engine.stock import ON_ITS_WAY, SupplyMembers
+
+#: Type, SKU (None: of several or none) and data.
+Shown: TypeAlias = tuple[str, str | None, dict[str, Any]]
+
+_RESERVATION: Final = {
+    Event.HELD: "reservation.held",
+    Event.CONFIRMED: "reservation.confirmed",
+    Event.RELEASED: "reservation.released",
+    Event.CANCELLED: "reservation.released",
+    Event.EXPIRED: "reservation.expired",
+    Event.MOVED: "reservation.moved",
+}
+_SUPPLY: Final = {
+    Event.SUPPLY_OPENED: "supply.opened",
+    Event.SUPPLY_RECEIVED: "supply.received",
+    Event.SUPPLY_DELAYED: "supply.delayed",
+    Event.SUPPLY_CANCELLED: "supply.cancelled",
+}
+_CAMPAIGN: Final = {"open": "campaign.opened", "closed": "campaign.closed"}
+
+
+def shown(shard: int, event: int, subject: str, payload: Any) -> Shown | None:
+    """A fact as callers see it, or None."""
+    if event in _RESERVATION:
+        return _reservation(shard, Event(event), subject, payload)
+    if event in _SUPPLY:
+        return _supply(_SUPPLY[Event(event)], subject, payload)
+    teller = _OTHERS.get(Event(event))
+    return None if teller is None else teller(subject, payload)
+
+
+def _reservation(shard: int, event: Event, subject: str, payload: str) -> Shown | None:
+    if subject[0] == PIECE:
+        return None  # Home tells of it.
+    reservation = Reservation(payload.encode("utf-8", "surrogateescape"))
+    skus = {line[0] for line in reservation.lines}
+    lines = [
+        {"sku": sku, **_place(slot), "quantity": units}
+        for sku, slot, units in reservation.backings()
+    ]
+    data = {
+        "id": reservation_id(shard, subject), "key": subject,
+        "status": reservation.status.name.lower(), "lines": lines,
+    }  # fmt: skip
+    return _RESERVATION[event], skus.pop() if len(skus) == 1 else None, data
+
+
+def _place(slot: str) -> dict[str, Any]:
+    node, _, supply = slot.partition(ON_ITS_WAY)
+    return {"node": node, "supply": supply} if supply else {"node": node}
+
+
+def _adjusted(subject: str, payload: Any) -> Shown | None:
+    sku, _, slot = subject.partition("|")
+    if ON_ITS_WAY in slot:
+        return None  # What is on its way is told as a supply.
+    on_hand, safety_stock, quarantined, reference, reason = payload
+    return "stock.adjusted", sku, {
+        "node": slot, "on_hand": on_hand, "safety_stock": safety_stock,
+        "quarantined": quarantined, "reference": reference, "reason": reason,
+    }  # fmt: skip
+
+
+def _shortfall(subject: str, payload: Any) -> Shown:
+    sku, _, slot = subject.partition("|")
+    if payload is None:
+        return "shortfall.closed", sku, _place(slot)
+    told = {**_place(slot), "id": payload[0], "quantity": payload[1], "reason": payload[2]}
+    return "shortfall.opened", sku, told
+
+
+def _supply(kind: str, subject: str, payload: Any) -> Shown:
+    sku, _, slot = subject.partition("|")
+    node, _, name = slot.partition(ON_ITS_WAY)
+    to_come, members = payload[0], SupplyMembers(*payload[1])
+    return kind, sku, {
+        "id": name, "kind": members.kind, "node": node, "from_node": members.from_node,
+        "quantity": members.quantity, "received": members.received, "to_come": to_come,
+        "available_at_ms": members.available_at_ms, "state": members.state,
+    }  # fmt: skip
+
+
+def _quota(subject: str, payload: Any) -> Shown:
+    sku, _, name = subject.partition("|")
+    exclusive, _, _, terms = payload
+    told = {"channel": name.removeprefix(OF_CHANNEL), "exclusive": exclusive, "cap": terms[1]}
+    return "quota.changed", sku, told
+
+
+def _campaign(subject: str, payload: Any) -> Shown | None:
+    kind = _CAMPAIGN.get(payload[0])
+    if kind is None:
+        return None  # A draft, or a step on the way.
+    items = [{"sku": sku, "quantity": units} for sku, units in payload[1]["items"]]
+    return kind, None, {"id": subject.removeprefix(OF_CAMPAIGN), "items": items}
+
+
+_OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
+    Event.ADJUSTED: _adjusted,
+    Event.SHORT: _shortfall,
+    Event.LATE: _shortfall,
+    Event.QUOTA: _quota,
+    Event.CAMPAIGN: _campaign,
+}
