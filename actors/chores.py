@@ -218,11 +218,16 @@ class Chores:
         assert self._peers is not None
         if owner.right.shard == self._peers.net:
             return
-        known = owner.ledger.network
-        reply = await self._call(self._peers.net, commands.read_network(known))
-        if reply[0] == Outcome.OK and reply[1] > known:
+        while True:
+            known = owner.ledger.network
+            reply = await self._call(self._peers.net, commands.read_network(known))
+            if reply[0] != Outcome.OK or reply[1] <= known:
+                break
+            more = reply[1] < reply[3]
             taken = commands.take_network(known, reply[1], reply[2])
             reply = await self._host.ask(owner.right.shard, taken)
+            if reply[0] != Outcome.OK or not more:
+                break
         if reply[0] in DECISIONS and reply[0] != Outcome.OK:
             log.warning("network version refused", shard=owner.right.shard, reply=reply)
 

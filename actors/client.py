@@ -291,10 +291,6 @@ class Client:
         parcel = commands.fulfil(key, reference, digest, lines)
         return await sagas.fulfil(self, self.shards, home, parcel, record, deadline_at)
 
-    async def put_node(self, node: str, members: dict[str, Any], deadline_at: float) -> Reply:
-        """See ``stockroom.put_node``."""
-        return await stockroom.put_node(self, node, members, deadline_at)
-
     async def adjust(
         self, reference: str, digest: bytes, rows: list[list[Any]], deadline_at: float
     ) -> stockroom.Adjusted | Reply:

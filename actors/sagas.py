@@ -17,7 +17,7 @@ from engine.holds import short_again, wanted_again
 from engine.ids import home_of, reservation_id, shard_of
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
-from engine.record import COSTS, DRAWN_ON, NONCE, Extra, Line, Reservation, Status
+from engine.record import ASKED_BY, COSTS, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
 from engine.state import units_left
 
@@ -225,7 +225,7 @@ async def confirm_late(
     """A payment after expiry: take the same units anew, and seal the reservation as confirmed."""
     reservation = Reservation(record)
     wanted = wanted_again(reservation)
-    extra = {k: v for k, v in reservation.extra.items() if k in DRAWN_ON} or None
+    extra = {k: v for k, v in reservation.extra.items() if k in ASKED_BY} or None
     attempt = _Attempt(caller, shards, home, key, extra)
     ends = bytes.fromhex(reservation.extra[NONCE])
     gave = await attempt.take(wanted, deadline_at, in_order=False, ends=ends)

@@ -31,19 +31,20 @@ class Adjusted(NamedTuple):
     results: list[list[Any]]
 
 
-async def put_node(client: Shards, node: str, members: dict[str, Any], deadline_at: float) -> Reply:
-    """Define a node at ``net`` and let every shard know before this returns.
+async def define(client: Shards, command: Command, deadline_at: float) -> Reply:
+    """Change the network at ``net`` and let every shard know before this returns.
 
-    → OK; LOST if some shard could not be told: it learns of it by itself within a second; WEAKER
-    where ``net``, which keeps the nodes, has fewer copies than the level asks for.
+    ``command``: one of ``commands.network``. → its reply; LOST if some shard could not be told: it
+    learns of it by itself within a second; WEAKER where ``net``, which keeps the network, has
+    fewer copies than the level asks for.
     """
-    reply = await client.call(client.net, commands.define_node(node, members), deadline_at)
+    reply = await client.call(client.net, command, deadline_at)
     defined = but_for_copies(reply)
     if defined[0] != Outcome.OK:
         return reply
-    version = defined[1]
+    version, changed = defined[1], defined[2]
     told = await asyncio.gather(
-        *(_tell(client, shard, version, {node: members}, deadline_at)
+        *(_tell(client, shard, version, changed, deadline_at)
           for shard in range(client.shards))
     )  # fmt: skip
     return reply if all(told) else _LOST
@@ -53,18 +54,32 @@ async def _tell(
     client: Shards, shard: int, version: int, changed: dict[str, Any], deadline_at: float
 ) -> bool:
     """Bring a shard to a version of the network, from wherever it is."""
-    one_step = commands.take_network(version - 1, version, changed)
-    reply = but_for_copies(await client.call(shard, one_step, deadline_at))
-    known = version if reply[0] == Outcome.OK else reply[1] if reply[0] == Outcome.GAP else None
-    if known is None:
-        return False
-    if known >= version:
-        return True
-    nodes = await client.call(client.net, commands.read_network(known), deadline_at)
-    if nodes[0] != Outcome.OK:
-        return False
-    taken = commands.take_network(known, nodes[1], nodes[2])
-    return bool(but_for_copies(await client.call(shard, taken, deadline_at))[0] == Outcome.OK)
+    step = commands.take_network(version - 1, version, changed)
+    while True:
+        reply = but_for_copies(await client.call(shard, step, deadline_at))
+        if reply[0] not in (Outcome.OK, Outcome.GAP):
+            return False
+        if reply[1] >= version:
+            return True
+        known = reply[1]
+        read = await client.call(client.net, commands.read_network(known), deadline_at)
+        if read[0] != Outcome.OK or read[1] <= known:
+            return False
+        step = commands.take_network(known, read[1], read[2])
+
+
+async def elements(client: Shards, kinds: str, deadline_at: float) -> dict[str, Any] | Reply:
+    """All elements of the network of these kinds, by name; or why they could not be read."""
+    found: dict[str, Any] = {}
+    known = 0
+    while True:
+        reply = await client.call(client.net, commands.read_network(known, kinds), deadline_at)
+        if reply[0] != Outcome.OK:
+            return reply
+        _ok, known, part, latest = reply
+        found.update(part)
+        if known >= latest:
+            return found
 
 
 async def adjust(

@@ -161,7 +161,7 @@ async def _stock(core: Core, skus: int) -> None:
     """One node, and plenty of each SKU there."""
     names = [f"sku-{n:05d}" for n in range(skus)]
     members: dict[str, Any] = {"kind": "warehouse"}
-    await core.settle([commands.take_network(0, 1, {_NODE: members})])
+    await core.settle([commands.take_network(0, 1, {f"n|{_NODE}": members})])
     await core.settle([commands.define_sku(name, [name, 0, None]) for name in names])
     rows = [[name, _NODE, PLENTY, None, None, None] for name in names]
     reference = blake2b(b"bench", digest_size=16).digest()

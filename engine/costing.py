@@ -1,12 +1,13 @@
 """What a reservation's units cost to send, and when they will be there.
 
 A parcel costs its lane's fixed part, once for each node, and the rate of its weight for each
-kilogram, rounded up to whole cents.
+kilogram, rounded up to whole cents for each line.
 """
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from engine.costed import there_by
 from engine.record import BACKINGS, Line
 
 if TYPE_CHECKING:
@@ -22,10 +23,20 @@ def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Co
     costs: Costs = {}
     for line in lines:
         book = state.books[line[0]]
-        if not book.supplies:
+        if demand.lanes is None and not book.supplies:
             continue
         for at in range(BACKINGS, len(line), 2):
             position = book.positions[line[at]]
-            if position.supply is not None:
-                costs[position.backing] = [position.supply.available_at_ms, None, None]
+            lane = demand.lanes.get(position.node) if demand.lanes is not None else None
+            if lane is None and position.supply is None:
+                continue
+            by_ms = there_by(position, demand)
+            if lane is None:
+                costs[position.backing] = [by_ms, None, None]
+                continue
+            by_weight = lane.by_weight(book.members[1] * line[at + 1])
+            known = costs.get(position.backing)
+            if known is not None:  # On two lines: one may have named the node.
+                by_weight += known[2]
+            costs[position.backing] = [by_ms, lane.fixed_cents, by_weight]
     return costs

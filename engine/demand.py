@@ -1,8 +1,23 @@
 """What a request asks for beyond its lines, as far as it decides which units may serve it."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, Extra
+from engine.lanes import Lane
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    CUSTOMER,
+    DELIVER_BY,
+    PARTIAL,
+    PICKUP,
+    PREORDER,
+    ZONE,
+    Extra,
+)
+
+if TYPE_CHECKING:
+    from engine.state import ShardState
 
 #: How names of shares begin.
 OF_CHANNEL: Final = "c:"
@@ -19,24 +34,35 @@ class Demand(NamedTuple):
     now_ms: int = 0
     deliver_by_ms: int | None = None
     preorder: bool = False  # Units on their way will do, whenever they come.
+    zone: str | None = None  # Where the parcel goes.
+    #: Its lanes by node; None: there are none, or nobody said where to.
+    lanes: Mapping[str, Lane] | None = None
+    pool: frozenset[str] | None = None  # Nodes of the channel's pool; None: all.
 
 
 #: A request without anything rare.
 PLAIN: Final = Demand()
 
 
-def demand_of(extra: Extra | None, now_ms: int) -> Demand:
+def demand_of(state: "ShardState", extra: Extra | None, now_ms: int) -> Demand:
     """The demand of a request's rarer members, made now."""
     if not extra:
         return PLAIN
+    channel, zone = extra.get(CHANNEL), extra.get(ZONE)
+    members = state.channels.get(channel) if channel is not None else None
+    pool = state.pools.get(members["pool"] or "") if members is not None else None
+    ships = PICKUP not in extra
     return Demand(
-        extra.get(CHANNEL),
+        channel,
         bool(extra.get(PARTIAL)),
         share_name(extra),
         extra.get(CUSTOMER),
         now_ms,
         extra.get(DELIVER_BY),
         bool(extra.get(PREORDER)),
+        zone,
+        state.lanes.get(zone) if ships and zone is not None else None,
+        pool,
     )
 
 

@@ -27,7 +27,7 @@ class Event(IntEnum):
     ADJUSTED = 11  # backing, [on_hand, safety_stock, quarantined, reference, reason]
     SHORT = 12  # backing, the shortfall's record, or nothing when it has closed
     SKU_DEFINED = 13  # sku, members
-    NETWORK = 14  # version, {node: members}
+    NETWORK = 14  # version, {element: value}, see ``network``
     REFERENCE = 15  # reference, [digest, refusals]
     FORGOTTEN = 16  # a field of the state, nothing
     SETTLED = 17  # key, record

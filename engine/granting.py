@@ -6,10 +6,11 @@ from typing import Any
 from engine.accounts import Account, account
 from engine.allowances import most, refuse_share
 from engine.commands import Reply
+from engine.costed import in_turn
 from engine.demand import Demand
 from engine.outcome import Outcome
 from engine.record import DELIVER_BY, Extra, Line, line_units
-from engine.sourcing import available, choose, in_turn, wished
+from engine.sourcing import available, choose, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
 
@@ -26,6 +27,8 @@ def refuse(
     unknown = sorted({line[1] for line in lines if line[1] and line[1] not in state.nodes})
     if unknown:
         return [Outcome.UNKNOWN_NODE, unknown]
+    if demand.zone is not None and state.lanes and demand.zone not in state.lanes:
+        return [Outcome.UNKNOWN_ZONE, [demand.zone]]
     return refuse_share(state, lines, demand)
 
 

@@ -107,7 +107,7 @@ def as_read(record: bytes, now_ms: int) -> bytes:
 
 def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     _, key, digest, lines, hold_ms, extra = command
-    demand = demand_of(extra, now_ms)
+    demand = demand_of(state, extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
         count_refused(state, lines, demand)
@@ -218,7 +218,7 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     if PIECES in reservation.extra:
         return [Outcome.ELSEWHERE, reservation.packed()]
     wanted = wanted_again(reservation)
-    demand = demand_of(reservation.extra, state.effects.now_ms)._replace(partial=False)
+    demand = demand_of(state, reservation.extra, state.effects.now_ms)._replace(partial=False)
     lines = [line[:3] for line in wanted]
     refused = refuse_share(state, lines, demand)
     if refused is not None:

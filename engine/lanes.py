@@ -1,6 +1,20 @@
 """Lanes: what it costs, and how long it takes, to send a parcel from a node to a zone."""
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from engine.record import unpack
+
+if TYPE_CHECKING:
+    from engine.stock import Node
+
+DAY_MS: Final = 86_400_000
+MINUTE_MS: Final = 60_000
+_GRAMS: Final = 1000  # Of a kilogram.
+#: Days looked ahead for a place to be open; one that never is counts as always open.
+_DAYS_AHEAD: Final = 14
+#: 1970-01-01 was a Thursday; ISO counts from Monday as 1.
+_EPOCH_WEEKDAY: Final = 3
 
 
 class Lane(NamedTuple):
@@ -12,3 +26,51 @@ class Lane(NamedTuple):
     cutoff_minute: int | None = None  # Of the UTC day: what is ready later leaves the next day.
     #: (from so many grams on, cents per kg), ascending: heavier parcels cost another rate.
     steps: tuple[tuple[int, int], ...] = ()
+
+    def by_weight(self, grams: int) -> int:
+        """Cents of a parcel of this weight beyond the fixed part, rounded up."""
+        rate = self.per_kg_cents
+        for from_grams, cents in self.steps:
+            if grams < from_grams:
+                break
+            rate = cents
+        return -(-rate * grams // _GRAMS)
+
+    def arrival(self, ready_ms: int) -> int:
+        """When a parcel is there that is ready then."""
+        leaves = ready_ms
+        if self.cutoff_minute is not None:
+            leaves = ready_ms // DAY_MS * DAY_MS + self.cutoff_minute * MINUTE_MS
+            if leaves < ready_ms:
+                leaves += DAY_MS
+        return leaves + self.transit_ms
+
+
+@lru_cache(maxsize=8_192)
+def table_of(packed: bytes) -> dict[str, Lane]:
+    """A zone's lanes by node. All shards of a process share it: there may be a million lanes."""
+    return {
+        node: Lane(fixed, per_kg, transit_ms, cutoff, tuple(map(tuple, steps)))
+        for node, (fixed, per_kg, transit_ms, cutoff, steps) in unpack(packed).items()
+    }
+
+
+def ready_at(place: "Node", from_ms: int) -> int:
+    """When a node has a line ready that it hears of then: handled while it is open."""
+    left: int = place.handling_ms
+    if place.cutoff_minute is not None and from_ms % DAY_MS > place.cutoff_minute * MINUTE_MS:
+        from_ms = (from_ms // DAY_MS + 1) * DAY_MS
+    if not place.opening:
+        return from_ms + left
+    for day in range(from_ms // DAY_MS, from_ms // DAY_MS + _DAYS_AHEAD):
+        for days, opens, closes in place.opening:
+            if (day + _EPOCH_WEEKDAY) % 7 + 1 not in days:
+                continue
+            begins = max(from_ms, day * DAY_MS + opens * MINUTE_MS)
+            ends = day * DAY_MS + closes * MINUTE_MS
+            if begins >= ends:
+                continue
+            if begins + left <= ends:
+                return int(begins + left)
+            left -= ends - begins
+    return from_ms + left

@@ -13,6 +13,22 @@ ADJUSTMENT_SLICE: Final = 1_000
 QUERY_SKUS_MAX: Final = 200
 #: Promises that one commit moves from a supply to the node where it has come.
 ARRIVAL_SLICE: Final = 1_000
+#: Orders of positions kept of one SKU: for so many zones and quantities.
+RANKS_MAX: Final = 512
+#: Positions looked at for one that has a whole line, before the line is split.
+RANKED_LOOKED_AT_MAX: Final = 64
+#: How long a store keeps what was ordered for pickup.
+PICKUP_HOLD_HOURS_DEFAULT: Final = 72
+#: Nodes that one line may be sent from.
+SPLIT_MAX: Final = 5
+#: What an hour behind the wanted date weighs in the choice of a node. As much as a parcel's
+#: fixed part every few hours: late is worth money, but not any money.
+LATE_CENTS_PER_HOUR: Final = 50
+#: Bytes of network elements that one command brings to a shard, about.
+NETWORK_BYTES_MAX: Final = 256 * 1024
+#: Lanes that one command changes, and of one request.
+LANES_SLICE: Final = 1_000
+LANES_MAX: Final = 100_000
 #: SKUs of one campaign.
 CAMPAIGN_ITEMS_MAX: Final = 1_000
 #: Units of one line, and of one position.

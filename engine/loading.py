@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.accounts import account_of
+from engine.network import load_element
 from engine.record import BACKINGS, LEVEL_UNIT, UNTOLD, Reservation, Status, unpack
 from engine.shares import Share
 from engine.state import ATTEMPT, PIECE, TIMED, ShardState, units_left
-from engine.stock import ON_ITS_WAY, Book, Node, Position, Supply, SupplyMembers
+from engine.stock import ON_ITS_WAY, Book, Position, Supply, SupplyMembers
 
 
 class LoadedState(ShardState):
@@ -20,9 +21,8 @@ class LoadedState(ShardState):
         shares: list[tuple[str, str, bytes]] = []
         for name, value in items:
             kind, _, rest = name.partition("|")
-            if kind == "n":
-                version, members = unpack(value)
-                self.nodes[rest], self.node_versions[rest] = Node(rest, members), version
+            if kind in ("n", "l", "p", "h", "b"):
+                load_element(self, name, unpack(value))
             elif kind == "N":
                 self.network = unpack(value)
             elif kind == "k":

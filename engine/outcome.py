@@ -54,6 +54,8 @@ class Outcome(IntEnum):
     ABORTED = 16  # Home has already told a piece of this attempt that it came to nothing.
     ELSEWHERE = 17
     GAP = 18  # A network version between the owner's and this one is missing.
+    UNKNOWN_ZONE = 19
+    UNKNOWN_POOL = 20
     OVER_LIMIT = 21  # More than one customer may have.
     OVER_QUOTA = 22  # The share of the channel or campaign is used up.
     CAMPAIGN_NOT_OPEN = 23
@@ -74,8 +76,8 @@ class Outcome(IntEnum):
 #: Of refusals by several shards the first that applies is the answer.
 PRECEDENCE = (
     Outcome.KEY_REUSED, Outcome.INVALID, Outcome.UNKNOWN_RESERVATION, Outcome.UNKNOWN_SKU,
-    Outcome.UNKNOWN_NODE, Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT,
-    Outcome.OVER_QUOTA,
+    Outcome.UNKNOWN_NODE, Outcome.UNKNOWN_ZONE, Outcome.UNKNOWN_CAMPAIGN,
+    Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT, Outcome.OVER_QUOTA,
 )  # fmt: skip
 
 

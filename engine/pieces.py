@@ -61,7 +61,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     ended = state.known(ended_piece(reservation_id, nonce))
     if ended is not None:
         return [OK, ended]  # A late double: home has said how it ended.
-    demand = demand_of(extra, now_ms)
+    demand = demand_of(state, extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
         count_refused(state, lines, demand)
@@ -129,7 +129,7 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     if not dry and state.known(attempt(key, nonce)) is not None:
         return [Outcome.ABORTED]
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
-    demand = demand_of(extra, now_ms)
+    demand = demand_of(state, extra, now_ms)
     refused = refuse(state, own, extra, demand)
     if refused is not None:
         return refused

@@ -39,6 +39,8 @@ UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 
 #: Members that say which share and limits the units count in.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
+#: Those a payment after expiry asks by again.
+ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, PREORDER)
 #: Where the first line's backings begin within a line.
 BACKINGS: Final = 3
 

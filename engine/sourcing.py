@@ -5,17 +5,14 @@ line may be backed by several. A SKU may lie in 2,000 stores, so the order is ke
 each choice costs O(log nodes), not a scan.
 """
 
-from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-from typing import TypeAlias
 
 from engine.allowances import most
+from engine.costed import Choice, costed, in_turn, sellable_for, there_by
 from engine.demand import OF_CAMPAIGN, Demand
 from engine.record import Line
-from engine.shares import sellable_to, share_of
+from engine.shares import Share, share_of
 from engine.stock import Book, Position
-
-Choice: TypeAlias = list[tuple[Position, int]]
 
 
 def choose(book: Book, units: int, demand: Demand) -> Choice:
@@ -54,7 +51,7 @@ def comes_in_time(position: Position, demand: Demand) -> bool:
     if demand.preorder or position.supply is None:
         return True
     by_ms = demand.deliver_by_ms
-    return by_ms is not None and position.supply.available_at_ms <= by_ms
+    return by_ms is not None and there_by(position, demand) <= by_ms
 
 
 def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
@@ -65,7 +62,10 @@ def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
         part = min(units, book.only.sellable)
         return [(book.only, part)] if part else []
     share = share_of(book, demand)
-    if book.restricted or (share is not None and (share.aside or share.is_campaign)):
+    if demand.lanes is not None:
+        return _costed(book, units, demand, share)
+    own = share is not None and (share.aside or share.is_campaign)
+    if own or book.restricted or demand.pool is not None:
         return _scan(book, units, demand)
     heap = book.heap
     if heap is None:
@@ -96,6 +96,15 @@ def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
     return chosen
 
 
+def _costed(book: Book, units: int, demand: Demand, share: Share | None) -> Choice:
+    chosen = costed(book, units, demand, share)
+    if share is not None and share.is_campaign:
+        units -= sum(part for _, part in chosen)
+        coming = [at for at in share.drawn_on() if at.supply and serves(at, demand)]
+        chosen += in_turn(coming, units, demand)
+    return chosen
+
+
 def _scan(book: Book, units: int, demand: Demand) -> Choice:
     """The same where not all may take the same: channels that nodes serve, units set aside."""
     share = share_of(book, demand)
@@ -109,38 +118,25 @@ def _scan(book: Book, units: int, demand: Demand) -> Choice:
     return in_turn((book.positions[slot] for _, _, slot in eligible), units, demand)
 
 
-def in_turn(positions: Iterable[Position], units: int, demand: Demand) -> Choice:
-    """As many units of each as it has, until there are enough."""
-    chosen: Choice = []
-    for position in positions:
-        if not units:
-            break
-        part = min(units, sellable_for(position, demand))
-        if part:
-            chosen.append((position, part))
-            units -= part
-    return chosen
-
-
 def usable(book: Book, demand: Demand) -> list[Position]:
     """Backings that a request may draw on, whether or not anything is left there."""
     share = share_of(book, demand)
     if share is not None and share.is_campaign:
-        return [book.positions[slot] for slot in share.aside]
+        positions = [book.positions[slot] for slot in share.aside]
+        if demand.lanes is not None:
+            return [position for position in positions if position.node in demand.lanes]
+        return positions
     return [position for position in book.here() if serves(position, demand)]
-
-
-def sellable_for(position: Position, demand: Demand) -> int:
-    """Units there that a request may take."""
-    if demand.share is None:
-        return position.sellable
-    return sellable_to(position, share_of(position.book, demand))
 
 
 def serves(position: Position, demand: Demand) -> bool:
     """Whether a request may use the position."""
     channels = position.place.channels
-    return not channels or demand.channel in channels
+    if channels and demand.channel not in channels:
+        return False
+    if demand.pool is not None and position.node not in demand.pool:
+        return False
+    return demand.lanes is None or position.node in demand.lanes
 
 
 def available(book: Book, node: str | None, demand: Demand) -> int:

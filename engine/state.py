@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.effects import HELD, Effects, Sealed, add_to, seal
 from engine.events import Event
+from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
     BACKINGS,
@@ -60,8 +61,12 @@ class ShardState:
         self.epoch = 0
         self.books: dict[str, Book] = {}
         self.nodes: dict[str, Node] = {}
-        self.network = 0  # Version of the nodes.
-        self.node_versions: dict[str, int] = {}  # Net only: that last changed a node.
+        self.network = 0  # Version of nodes, lanes, pools, channels and bundles.
+        self.elements: dict[str, tuple[int, Any]] = {}  # (version that changed it, value) by name.
+        self.lanes: dict[str, dict[str, Lane]] = {}  # By zone and node.
+        self.pools: dict[str, frozenset[str]] = {}
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.bundles: dict[str, dict[str, Any]] = {}
         self.reservations: dict[str, bytes] = {}
         #: hash(field) -> hour of ended ones. A false hit costs one look into the store.
         self.closed: dict[int, int] = {}

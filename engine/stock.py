@@ -9,6 +9,7 @@ from engine.record import pack
 from engine.takers import Takers
 
 if TYPE_CHECKING:
+    from engine.ranking import Rank
     from engine.shares import Share
 
 #: Between the node and the supply in the slot of what is still on its way; no id has it.
@@ -20,13 +21,22 @@ _TAILS_MAX: Final = 64
 class Node:
     """A place that can serve an order, as far as a shard needs to know it."""
 
-    __slots__ = ("channels", "members", "node", "priority")
+    __slots__ = (
+        "channels", "cutoff_minute", "handling_ms", "members", "minimum", "node", "opening",
+        "priority", "settlement_cents",
+    )  # fmt: skip
 
     def __init__(self, node: str, members: Mapping[str, Any]) -> None:
         self.node = node
         self.members = dict(members)
         self.priority: int = members.get("priority", 100)  # Smaller is taken first.
         self.channels: frozenset[str] = frozenset(members.get("channels", ()))  # Empty: all.
+        self.minimum: int = members.get("minimum", 0)  # Of each SKU, never promised.
+        self.settlement_cents: int = members.get("settlement_cents", 0)  # For each unit.
+        self.handling_ms = int(members.get("handling_hours", 0) * 3_600_000)
+        self.cutoff_minute: int | None = members.get("cutoff_minute")  # Of the UTC day.
+        #: (ISO days, opens, closes): minutes of the UTC day; empty: always open.
+        self.opening: list[Any] = members.get("opening", [])
 
 
 class Position:
@@ -64,7 +74,9 @@ class Position:
         self.on_hand = 0  # Physically there and good; of a supply: still to come.
         self.safety_stock = 0  # Withheld from promising.
         self.aside = 0  # Set aside for shares.
-        self.withheld = 0  # All that a request without a share may not take: see ``withhold``.
+        self.withheld = (
+            place.minimum if supply is None else 0
+        )  # All that a request without a share may not take: see ``withhold``.
         self.reserved = 0  # In held reservations.
         self.committed = 0  # In confirmed ones, not shipped yet.
         self.quarantined = 0  # There, but not good; not part of on_hand.
@@ -82,10 +94,12 @@ class Position:
 
     def withhold(self) -> None:
         """Look again at what ``withheld`` is the sum of."""
-        self.withheld = self.safety_stock + self.aside
         supply = self.supply
-        if supply is not None and supply.members.cap is not None:
-            self.withheld += max(0, self.on_hand - supply.members.cap)
+        if supply is None:
+            self.withheld = self.aside + max(self.safety_stock, self.place.minimum)
+        else:
+            cap = supply.members.cap
+            self.withheld = self.aside + (0 if cap is None else max(0, self.on_hand - cap))
 
     @property
     def shortfall(self) -> int:
@@ -194,6 +208,7 @@ class Book:
         "members",
         "only",
         "positions",
+        "ranks",
         "restricted",
         "shares",
         "sku",
@@ -225,6 +240,8 @@ class Book:
         self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
         self.takers = Takers()
+        #: By zone and units: positions in the order of what sending from them costs.
+        self.ranks: dict[tuple[str, int], Rank] = {}
         #: Positions of what is on its way, by supply.
         self.supplies: dict[str, Position] = {}
         #: Units in pieces that home may still refuse.
@@ -245,6 +262,11 @@ class Book:
         """The positions of units that are there now."""
         return [position for position in self.positions.values() if position.supply is None]
 
+    def define(self, members: list[Any]) -> None:
+        """Replace its members."""
+        self.members = members
+        self.ranks.clear()  # It may weigh something else.
+
     def hint(self, until_ms: int) -> None:
         """The SKU may be called sold out until then; 0 ends that."""
         self.hinted_until_ms = until_ms
@@ -259,11 +281,15 @@ class Book:
         alone = alone and not self.hinted_until_ms and self.limit is None
         self.only = positions[0] if alone else None
         self.heap = None
+        self.ranks.clear()
 
 
 def moved(position: Position) -> None:
     """The sellable units of a position have changed: enter it in its book's order anew."""
     book = position.book
+    if book.ranks and position.free > position.withheld - position.aside:
+        for rank in book.ranks.values():
+            rank.enter(position)
     heap = book.heap
     if heap is None:
         return

@@ -91,6 +91,12 @@ class Node(Struct):
     handling_hours: float
     capacity_per_hour: int | None
     priority: int
+    owner: Text | None
+    minimum: int
+    settlement_cents: int
+    cutoff: str | None
+    opening_hours: list[dict[str, Any]]
+    pickup_hold_hours: int
 
 
 class Nodes(Struct):

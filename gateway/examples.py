@@ -46,7 +46,11 @@ NODE_BODY: Final[Document] = {
     "kind": "store", "name": "Leeds", "zone": "GB-LDS", "latitude": 53.8, "longitude": -1.55,
     "channels": [], "handling_hours": 4, "capacity_per_hour": 30, "priority": 10,
 }  # fmt: skip
-NODE: Final[Document] = {"node": "store-leeds", **NODE_BODY}
+NODE: Final[Document] = {
+    "node": "store-leeds", **NODE_BODY, "owner": None, "minimum": 0, "settlement_cents": 0,
+    "cutoff": None, "opening_hours": [{"days": [1, 2, 3, 4, 5, 6], "from": "09:00", "to": "18:00"}],
+    "pickup_hold_hours": 72,
+}  # fmt: skip
 SKU_BODY: Final[Document] = {"name": "Holder", "weight_grams": 320, "category": "gift"}
 SKU: Final[Document] = {"sku": "85123A", **SKU_BODY}
 ADJUSTMENTS_BODY: Final[Document] = {

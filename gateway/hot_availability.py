@@ -12,6 +12,7 @@ from engine.commands import Reply
 from engine.ids import shard_of
 from engine.limits import ON_HAND_MAX, QUERY_SKUS_MAX
 from gateway.hot_request import HotRequest
+from gateway.network_view import NetworkView
 from gateway.problems import Refused, invalid, of_reply, problem
 from gateway.reading import checked_id
 from gateway.requests import instant
@@ -25,12 +26,14 @@ class Query(Struct, frozen=True, gc=False):
 
     skus: tuple[str, ...]
     channel: str | None
+    zone: str | None
+    pool: str | None
     by_ms: int | None
 
 
 @lru_cache(maxsize=4096)  # The same few SKUs are asked for again and again.
 def read_query(query: bytes) -> Query:
-    """The checked query; Refused if it is wrong, or names a pool: there are none."""
+    """The checked query; Refused if it is wrong."""
     members: dict[str, str] = {}
     skus: list[str] = []
     pairs = urllib.parse.parse_qsl(query.decode("latin-1"), keep_blank_values=True)
@@ -47,14 +50,51 @@ def read_query(query: bytes) -> Query:
         if name in members:
             checked_id(members[name], f"query.{name}")
     by_ms = instant(members["by"], "query.by") if "by" in members else None
-    if "pool" in members:
-        raise Refused(problem("unknown-pool", members["pool"], id=members["pool"]))
-    return Query(tuple(skus), members.get("channel"), by_ms)
+    return Query(
+        tuple(skus), members.get("channel"), members.get("zone"), members.get("pool"), by_ms
+    )
 
 
-def availability(views: Views, shards: int, request: HotRequest) -> None:
+def availability(views: Views, network: NetworkView, request: HotRequest) -> None:
     """Answer one request."""
     query = read_query(request.query)
+    if query.channel is None and query.zone is None and query.pool is None:
+        _see(views, request, query, None)
+        return
+
+    def known(refusal: Reply | None) -> None:
+        if refusal is not None:
+            request.refuse(of_reply(refusal, "availability"))
+            return
+        try:
+            _see(views, request, query, _nodes(network, query))
+        except Refused as refused:
+            request.refuse(refused.problem)
+
+    network.see(known)
+
+
+def _nodes(network: NetworkView, query: Query) -> frozenset[str] | None:
+    """The nodes that may serve; None: all. Refused where the query names what is not known."""
+    nodes: frozenset[str] | None = None
+    if query.pool is not None:
+        nodes = network.pools.get(query.pool)
+        if nodes is None:
+            raise Refused(problem("unknown-pool", query.pool, id=query.pool))
+    if query.zone is not None and network.zones:
+        served_from = network.zones.get(query.zone)
+        if served_from is None:
+            raise Refused(problem("unknown-zone", query.zone, id=query.zone))
+        nodes = served_from if nodes is None else nodes & served_from
+    channel = network.channels.get(query.channel or "")
+    if channel is not None and channel["pool"] in network.pools:
+        its = network.pools[channel["pool"]]
+        nodes = its if nodes is None else nodes & its
+    return nodes
+
+
+def _see(views: Views, request: HotRequest, query: Query, nodes: frozenset[str] | None) -> None:
+    shards = views.shards
     by_shard: dict[int, list[str]] = {}
     for sku in query.skus:
         by_shard.setdefault(shard_of(sku, shards), []).append(sku)
@@ -63,21 +103,21 @@ def availability(views: Views, shards: int, request: HotRequest) -> None:
         if refusal is not None:
             request.refuse(of_reply(refusal, "availability"))
         else:
-            _answer(views, shards, request, query)
+            _answer(views, request, query, nodes)
 
     views.see(by_shard.items(), request.deadline_at, seen)
 
 
-def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> None:
+def _answer(views: Views, request: HotRequest, query: Query, nodes: frozenset[str] | None) -> None:
     items: list[str] = []
     unknown: list[str] = []
     for sku in query.skus:
-        view = views.of(shard_of(sku, shards))
+        view = views.of(shard_of(sku, views.shards))
         seen = view.of(sku)
         if seen is None:
             unknown.append(sku)
         else:
-            items.append(_item(sku, view.seq, seen, query))
+            items.append(_item(sku, view.seq, seen, query, nodes))
     if unknown:
         skus = sorted(set(unknown))
         request.refuse(problem("unknown-sku", ", ".join(skus[:10]), skus=skus))
@@ -85,10 +125,14 @@ def _answer(views: Views, shards: int, request: HotRequest, query: Query) -> Non
         request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
 
 
-def _item(sku: str, seq: int, seen: Sku, query: Query) -> str:
+def _item(sku: str, seq: int, seen: Sku, query: Query, nodes: frozenset[str] | None) -> str:
     rows, quotas, coming = seen
     channel = query.channel
-    served = [(row[0], row[1]) for row in rows if not row[2] or channel in row[2]]
+    served = [
+        (row[0], row[1])
+        for row in rows
+        if (not row[2] or channel in row[2]) and (nodes is None or row[0] in nodes)
+    ]
     most = ON_HAND_MAX
     if channel in quotas:
         most, aside = quotas[channel]
@@ -96,16 +140,18 @@ def _item(sku: str, seq: int, seen: Sku, query: Query) -> str:
     by_node = ",".join([f'{{"node":"{node}","atp":{units}}}' for node, units in served if units])
     atp = sum([units for _, units in served])
     if query.by_ms is not None:
-        atp = min(most, atp + _coming(coming, query))
+        atp = min(most, atp + _coming(coming, query, nodes))
     return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
 
 
-def _coming(coming: list[Row], query: Query) -> int:
+def _coming(coming: list[Row], query: Query, nodes: frozenset[str] | None) -> int:
     """Units that will be there by the date asked for."""
     return sum(
         units
-        for _, units, channels, at_ms in coming
-        if at_ms <= (query.by_ms or 0) and (not channels or query.channel in channels)
+        for node, units, channels, at_ms in coming
+        if at_ms <= (query.by_ms or 0)
+        and (not channels or query.channel in channels)
+        and (nodes is None or node in nodes)
     )
 
 

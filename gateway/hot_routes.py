@@ -150,7 +150,7 @@ class HotRoutes:
 
     def availability(self, request: HotRequest) -> None:
         """GET /v1/availability"""
-        availability(self._views, self.intake.client.shards, request)
+        availability(self._views, self.intake.network, request)
 
 
 def _decoded(path: bytes) -> bytes:

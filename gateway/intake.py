@@ -21,6 +21,7 @@ from gateway.answers import unpacked
 from gateway.hints import Hints
 from gateway.keys import RecentKeys
 from gateway.metrics import Metrics
+from gateway.network_view import NetworkView
 from gateway.ports import Owners
 from gateway.requests import Ask, Asks
 
@@ -65,6 +66,7 @@ class Intake:
         self.loop = loop
         self.keys = RecentKeys()
         self.hints = Hints(client, loop)
+        self.network = NetworkView(client, loop)
         self.asks = Asks(client.shards)
         self.reservations_waiting = 0
         self.finishing_waiting = 0

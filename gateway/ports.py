@@ -12,6 +12,7 @@ class Owners(Protocol):
     """The owners of all shards, as reached from this process; see ``actors.client.Client``."""
 
     shards: int
+    net: int
 
     def submit(
         self, shard: int, command: Command, deadline_at: float, done: Callable[[Reply], None]

@@ -220,8 +220,8 @@ def _unknown_one(kind: str) -> Callable[[Reply, str], Problem]:
     return lambda _reply, name: problem(kind, name, id=name)
 
 
-def _campaign(reply: Reply, _name: str) -> Problem:
-    return problem("unknown-campaign", str(reply[1][0]), id=reply[1][0])
+def _unknown_one_of(kind: str) -> Callable[[Reply, str], Problem]:
+    return lambda reply, _name: problem(kind, str(reply[1][0]), id=reply[1][0])
 
 
 def _over_limit(reply: Reply, _name: str) -> Problem:
@@ -290,7 +290,7 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.UNKNOWN_RESERVATION: _unknown_one("unknown-reservation"),
     Outcome.UNKNOWN_SKU: _unknown("unknown-sku", "skus"),
     Outcome.UNKNOWN_NODE: _unknown("unknown-node", "nodes"),
-    Outcome.UNKNOWN_CAMPAIGN: _campaign,
+    Outcome.UNKNOWN_CAMPAIGN: _unknown_one_of("unknown-campaign"),
     Outcome.NOT_HELD: _not_in_state("not-held"),
     Outcome.NOT_CONFIRMED: _not_in_state("not-confirmed"),
     Outcome.EXCEEDS_COMMITTED: _exceeds,
@@ -301,6 +301,8 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.CAMPAIGN_NOT_OPEN: _in_state("campaign-not-open"),
     Outcome.CAMPAIGN_STATE: _in_state("campaign-state"),
     Outcome.QUOTA_EXCEEDS_STOCK: _quota_exceeds,
+    Outcome.UNKNOWN_ZONE: _unknown_one_of("unknown-zone"),
+    Outcome.UNKNOWN_POOL: _unknown_one_of("unknown-pool"),
     Outcome.UNKNOWN_SUPPLY: _unknown_one("unknown-supply"),
     Outcome.SUPPLY_CLOSED: _in_state("supply-closed"),
     Outcome.SHORT: _short,

@@ -27,6 +27,7 @@ Key = Annotated[str, Meta(extra_json_schema={"pattern": KEY_PATTERN})]
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 HoldSeconds = Annotated[int, Meta(ge=1, le=HOLD_SECONDS_MAX)]
 Stock = Annotated[int, Meta(ge=0, le=ON_HAND_MAX)]
 
@@ -102,6 +103,14 @@ class FulfilBody(Body):
     lines: Annotated[list[ParcelLine], Meta(min_length=1, max_length=LINES_MAX)] | None = None
 
 
+class OpeningHours(Body, rename={"from_": "from"}):
+    """When a place is open, UTC; days as ISO counts them, Monday 1."""
+
+    days: Annotated[list[Annotated[int, Meta(ge=1, le=7)]], Meta(min_length=1, max_length=7)]
+    from_: TimeOfDay
+    to: TimeOfDay
+
+
 class NodeBody(Body):
     """A place that serves orders. What is absent gets its default, not its old value."""
 
@@ -114,6 +123,12 @@ class NodeBody(Body):
     handling_hours: Annotated[float, Meta(ge=0)] | None = None
     capacity_per_hour: Annotated[int, Meta(ge=0, le=EXACT_INTEGER_MAX)] | None = None
     priority: Annotated[int, Meta(ge=-ON_HAND_MAX, le=ON_HAND_MAX)] | None = None
+    owner: Text | None = None
+    minimum: Stock | None = None
+    settlement_cents: Stock | None = None
+    cutoff: TimeOfDay | None = None
+    opening_hours: Annotated[list[OpeningHours], Meta(max_length=50)] | None = None
+    pickup_hold_hours: Annotated[int, Meta(ge=1, le=8_760)] | None = None
 
 
 class SkuBody(Body):

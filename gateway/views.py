@@ -146,6 +146,7 @@ class Views:
     def __init__(self, client: Owners, loop: asyncio.AbstractEventLoop) -> None:
         self._client = client
         self._loop = loop
+        self.shards = client.shards
         self._views: dict[int, ShardView] = {}
 
     def of(self, shard: int) -> ShardView:

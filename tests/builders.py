@@ -11,8 +11,9 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
+from actors import stockroom
 from engine import commands
-from engine.commands import Command, Reply
+from engine.commands import Command, Reply, network
 from engine.effects import Effects, Sealed
 from engine.errors import CannotStart
 from engine.ids import digest
@@ -91,7 +92,8 @@ def founding(stock: Stock, nodes: Mapping[str, dict[str, Any]] | None = None) ->
     """Commands that make nodes, SKUs and stock known: ``{sku: {node: units}}``."""
     places = {node: dict(WAREHOUSE) for by_node in stock.values() for node in by_node}
     rows = [(sku, node, units) for sku, by_node in stock.items() for node, units in by_node.items()]
-    made = [commands.take_network(0, 1, {**places, **(nodes or {})})]
+    elements = {f"n|{name}": members for name, members in {**places, **(nodes or {})}.items()}
+    made = [commands.take_network(0, 1, elements)]
     made += [commands.define_sku(sku, [sku, 0, None]) for sku in stock]
     return [*made, adjust(*rows, reference="founding")] if rows else made
 
@@ -292,3 +294,15 @@ async def owned(store: ShardStore, shard: int = 0, epoch: int = 1) -> Right:
     right = Right(shard, epoch, f"token-{epoch}")
     await store.acquire(right, 1, f"host-{epoch}")
     return right
+
+
+def define_node(name: str, members: dict[str, Any]) -> Command:
+    """Make a node known at ``net``, or replace its members."""
+    return network.define({f"n|{name}": members})
+
+
+async def put_node(
+    client: stockroom.Shards, name: str, members: dict[str, Any], deadline_at: float
+) -> Reply:
+    """The same, and every shard knows before this returns."""
+    return await stockroom.define(client, define_node(name, members), deadline_at)

@@ -25,6 +25,7 @@ from engine.record import Durability, Extra, Line
 from engine.requests import Reserve
 from engine.store.memory import MemoryServer, MemoryStore
 from engine.store.protocol import Acquired, Right, ShardStore
+from tests.builders import put_node
 
 SHARDS = 4
 HOLD_MS = 900_000
@@ -197,7 +198,7 @@ class Cluster:
 
     async def stock(self, units: dict[str, int], node: str = "w1") -> None:
         """Define a node and SKUs and put units there."""
-        reply = await self.client.put_node(node, {"kind": "warehouse"}, self.deadline())
+        reply = await put_node(self.client, node, {"kind": "warehouse"}, self.deadline())
         assert reply[0] == Outcome.OK, reply
         for sku in units:
             await self.call(sku, commands.define_sku(sku, [sku, 0, None]))

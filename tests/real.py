@@ -30,6 +30,7 @@ from engine.store.keys import key as store_key
 from engine.store.redis import client as redis_client
 from engine.store.server import StoreServer, find_binary
 from engine.store.setup import prepare
+from tests.builders import put_node
 from tests.cluster import until
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Real:
         await self.supervisor.start()
         self.client = Client(str(control))
         await self.client.start()
-        reply = await self.client.put_node("w1", {"kind": "warehouse"}, self.deadline(10))
+        reply = await put_node(self.client, "w1", {"kind": "warehouse"}, self.deadline(10))
         assert reply[0] == Outcome.OK, reply
 
     def _spawn(self, name: str) -> RayHost:

@@ -16,6 +16,7 @@ from tests.builders import (
     WAREHOUSE,
     adjust,
     count,
+    define_node,
     founding,
     fulfil,
     reserve,
@@ -221,7 +222,7 @@ class Script:
     def network(self) -> Command:
         """A version of the network: the next, one that is known, or one too far ahead."""
         since = self.random.randint(0, 24)
-        nodes = {self.random.choice((*NODES, "w4")): {**WAREHOUSE, "priority": since}}
+        nodes = {"n|" + self.random.choice((*NODES, "w4")): {**WAREHOUSE, "priority": since}}
         return commands.take_network(since, since + self.random.randint(1, 3), nodes)
 
     def sweep(self) -> Command:
@@ -237,7 +238,7 @@ class Script:
         members = {**WAREHOUSE, "priority": self.random.randint(1, 3)}
         if self.random.random() < 0.3:
             members["channels"] = ["live"]
-        return commands.define_node(self.random.choice(NODES), members)
+        return define_node(self.random.choice(NODES), members)
 
     def define(self) -> Command:
         """A SKU, or other members of it."""

@@ -39,13 +39,14 @@ class Op(IntEnum):
     REFERENCE = 16
     DEFINE_SKU = 17
     READ_SKU = 18
-    DEFINE_NODE = 19
+    DEFINE = 19
     READ_NETWORK = 20
     TAKE_NETWORK = 21
     STOCK = 22
     VIEW = 23
     HINT = 24
     TIDY = 25
+    DEFINE_LANES = 26
     SET_QUOTA = 30
     READ_QUOTAS = 31
     LEND = 32
@@ -70,6 +71,8 @@ class Op(IntEnum):
     SHORTFALLS = 67
 
 
+#: Kinds of network elements: nodes, lanes by zone, pools, channels, bundles.
+NETWORK_KINDS: Final = "nlphb"
 #: Commands that add nothing to the store: what is left of it is theirs when its memory is full.
 SHRINKING = frozenset({Op.RELEASE, Op.EXPIRE, Op.CANCEL, Op.DROP, Op.SETTLE, Op.TIDY})
 #: Commands that finish what was begun: they go before new reservations when load is shed.
@@ -252,19 +255,17 @@ def read_sku(sku: str) -> Command:
     return [Op.READ_SKU, sku]
 
 
-def define_node(node: str, members: dict[str, Any]) -> Command:
-    """At ``net``. → OK with the network version that has it."""
-    return [Op.DEFINE_NODE, node, members]
+def read_network(since: int, kinds: str = NETWORK_KINDS) -> Command:
+    """Elements of these kinds changed after version ``since``, at ``net``; a bounded part of them.
+
+    → OK, the version that has been reached, ``{name: value}``, the latest version.
+    """
+    return [Op.READ_NETWORK, since, kinds]
 
 
-def read_network(since: int) -> Command:
-    """Nodes changed after version ``since``, at ``net``. → OK, version, ``{node: members}``."""
-    return [Op.READ_NETWORK, since]
-
-
-def take_network(since: int, version: int, nodes: dict[str, dict[str, Any]]) -> Command:
+def take_network(since: int, version: int, elements: dict[str, Any]) -> Command:
     """Bring a shard from version ``since`` to ``version``. → OK, or GAP with its version."""
-    return [Op.TAKE_NETWORK, since, version, nodes]
+    return [Op.TAKE_NETWORK, since, version, elements]
 
 
 def stock(sku: str) -> Command:

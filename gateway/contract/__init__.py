@@ -6,6 +6,7 @@ A module for each topic; it may also hold the bodies and answers that only its t
 from typing import Final
 
 from gateway.contract.campaigns import CAMPAIGNS
+from gateway.contract.network import NETWORK
 from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
 from gateway.contract.operations import RUNNING
 from gateway.contract.quotas import QUOTAS
@@ -15,4 +16,4 @@ from gateway.contract.supplies import SUPPLIES
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 
-OPERATIONS: Final = (*RESERVATIONS, *STOCK, *SUPPLIES, *QUOTAS, *CAMPAIGNS, *RUNNING)
+OPERATIONS: Final = (*RESERVATIONS, *STOCK, *NETWORK, *SUPPLIES, *QUOTAS, *CAMPAIGNS, *RUNNING)

@@ -4,11 +4,10 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from engine.limits import CAMPAIGN_ITEMS_MAX, HOLD_SECONDS_MAX, ON_HAND_MAX, QUANTITY_MAX
+from engine.limits import CAMPAIGN_ITEMS_MAX, ON_HAND_MAX, QUANTITY_MAX
 from gateway.contract.operation import BODY, OWNER, SHAPE, WRITES, Answer, Operation
-from gateway.schema import Body, Id, Text, Time
+from gateway.schema import Body, HoldSeconds, Id, Text, Time
 
-_HoldSeconds = Annotated[int, Meta(ge=1, le=HOLD_SECONDS_MAX)]
 _Declared = Annotated[int, Meta(ge=1, le=ON_HAND_MAX)]
 _Limit = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 
@@ -38,8 +37,8 @@ class CampaignBody(Body):
     nodes: Annotated[list[Id], Meta(min_length=1)] | None = None
     include_supplies: bool | None = None
     limit_per_customer: _Limit | None = None
-    hold_seconds: _HoldSeconds | None = None
-    anonymous_hold_seconds: _HoldSeconds | None = None
+    hold_seconds: HoldSeconds | None = None
+    anonymous_hold_seconds: HoldSeconds | None = None
     tranches: Annotated[list[TrancheBody], Meta(min_length=1, max_length=100)] | None = None
 
 

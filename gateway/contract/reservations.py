@@ -55,7 +55,7 @@ RESERVATIONS: Final = (
             200: Answer(kind=told.Reservation, example=examples.RESERVATION,
                         text="The same request again: the reservation as it stands now"),
         },
-        problems=(*WRITES, *UNITS, "key-reused", "unknown-campaign",
+        problems=(*WRITES, *UNITS, "key-reused", "unknown-zone", "unknown-campaign",
             "campaign-not-open", "over-limit", "over-quota", "in-progress", "contended"),
     ),
     Operation(

@@ -60,6 +60,6 @@ STOCK: Final = (
         ),
         answers={200: Answer(kind=told.Availability, example=examples.AVAILABILITY,
                              text="In the order asked")},
-        problems=(*SHAPE, *OWNER, "too-large", "unknown-sku", "unknown-pool"),
+        problems=(*SHAPE, *OWNER, "too-large", "unknown-sku", "unknown-pool", "unknown-zone"),
     ),
 )  # fmt: skip

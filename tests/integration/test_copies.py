@@ -11,6 +11,7 @@ from engine.errors import StoreLost
 from engine.ids import shard_of
 from engine.outcome import Outcome
 from engine.record import Durability, Reservation, Status
+from tests.builders import put_node
 from tests.cluster import SHARDS, Cluster, eventually, on_cluster_at, skus_on, until
 
 replicated = on_cluster_at(Durability.REPLICATED)
@@ -238,7 +239,7 @@ async def test_stock_and_nodes_without_copies_are_there_as_a_whole(cluster: Clus
         told = await cluster.client.adjust("po-1", b"a" * 16, rows, cluster.deadline())
         assert told[0] == Outcome.WEAKER
     assert [(await cluster.position(sku))["on_hand"] for sku in SKUS] == [15] * SHARDS
-    reply = await cluster.client.put_node("w2", {"kind": "store"}, cluster.deadline())
+    reply = await put_node(cluster.client, "w2", {"kind": "store"}, cluster.deadline())
     assert weaker(reply)
     alone(cluster, so=False)
     repeated, results = await cluster.client.adjust("po-1", b"a" * 16, rows, cluster.deadline())

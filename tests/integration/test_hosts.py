@@ -6,6 +6,7 @@ from actors import feed
 from engine import commands
 from engine.ids import shard_of
 from engine.outcome import Outcome
+from tests.builders import define_node
 from tests.cluster import SHARDS, Cluster, on_cluster, skus_on, until
 
 
@@ -175,9 +176,7 @@ async def test_a_shard_that_missed_a_node_learns_of_it_by_itself(cluster: Cluste
     await cluster.stock({"A": 1})
     net = cluster.client.net
     members = {"kind": "store"}
-    reply = await cluster.client.call(
-        net, commands.define_node("late", members), cluster.deadline()
-    )
+    reply = await cluster.client.call(net, define_node("late", members), cluster.deadline())
     assert reply[0] == Outcome.OK
     ledgers = [o.ledger for h in cluster.hosts.values() for o in h.core.owners.values()]
     await until(lambda: all("late" in ledger.nodes for ledger in ledgers))

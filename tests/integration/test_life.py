@@ -20,6 +20,7 @@ from engine.ids import shard_of
 from engine.limits import CLOSED_BUCKET_MS, CLOSED_WINDOW_MS, DEADLINE_MS_DEFAULT
 from engine.outcome import Outcome
 from engine.record import Durability, Reservation, Status
+from tests.builders import define_node, put_node
 from tests.cluster import SHARDS, Cluster, LocalHost, eventually, on_cluster, skus_on, until
 
 
@@ -244,9 +245,9 @@ async def test_a_node_reaches_every_shard_before_its_answer(cluster: Cluster) ->
     """Also one that has missed several before."""
     ledgers = [o.ledger for h in cluster.hosts.values() for o in h.core.owners.values()]
     for n in range(3):
-        define = commands.define_node(f"missed-{n}", {"kind": "store"})
+        define = define_node(f"missed-{n}", {"kind": "store"})
         await cluster.client.call(cluster.client.net, define, cluster.deadline())
-    reply = await cluster.client.put_node("w9", {"kind": "warehouse"}, cluster.deadline())
+    reply = await put_node(cluster.client, "w9", {"kind": "warehouse"}, cluster.deadline())
     assert reply[0] == Outcome.OK
     assert all(ledger.network == reply[1] for ledger in ledgers)
     assert all({"missed-0", "missed-2", "w9"} <= ledger.nodes.keys() for ledger in ledgers)

@@ -48,7 +48,7 @@ def image(ledger: Ledger) -> dict[str, Any]:
             for book in ledger.books.values()
             for position in book.positions.values()
         },
-        "versions": (ledger.network, dict(ledger.node_versions)),
+        "versions": (ledger.network, dict(ledger.elements)),
         "head": (ledger.seq, ledger.head),
     }
 

@@ -42,6 +42,7 @@ class Shop:
     """One shard and the way to it; see ``gateway.ports.Owners``."""
 
     shards = 1
+    net = 1
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)

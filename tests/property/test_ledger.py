@@ -18,7 +18,7 @@ from engine.outcome import Outcome
 from engine.pieces import attempt, ended_piece
 from engine.record import CHANNEL, OWES, PARTIAL, Reservation, Status, line_units
 from engine.state import PIECE
-from tests.builders import WAREHOUSE, adjust, fulfil
+from tests.builders import WAREHOUSE, adjust, define_node, fulfil
 from tests.property.machine import (
     ASK_AGAIN_MS,
     NODES,
@@ -187,7 +187,7 @@ class LedgerMachine(Machine):
         channels = ["live"] if live else []
         members = {**WAREHOUSE, "priority": priority, "channels": channels}
         self.model.nodes[node] = (priority, frozenset(channels))
-        self.check(self.ask(commands.define_node(node, members)), Outcome.OK)
+        self.check(self.ask(define_node(node, members)), Outcome.OK)
 
     # Pieces of others
 

@@ -10,7 +10,7 @@ from engine.commands import Command, Op, Reply
 from engine.ids import shard_of
 from engine.outcome import Outcome
 from engine.record import PARTIAL, Reservation, Status
-from tests.builders import NOW_MS, WAREHOUSE, empty_ledger, founding
+from tests.builders import NOW_MS, WAREHOUSE, define_node, empty_ledger, founding, put_node
 from tests.cluster import SHARDS, asked, skus_on
 
 HOME, OTHER = sorted(skus_on(shard, 1)[0] for shard in (0, 1))
@@ -23,7 +23,7 @@ class Shards:
     def __init__(self) -> None:
         self.shards = self.net = SHARDS
         self.ledgers = [empty_ledger(shard, SHARDS) for shard in range(SHARDS + 1)]
-        self.ledgers[self.net].decide(commands.define_node("w1", WAREHOUSE), NOW_MS)
+        self.ledgers[self.net].decide(define_node("w1", WAREHOUSE), NOW_MS)
         for sku in (HOME, OTHER):
             ledger = self.ledgers[shard_of(sku, SHARDS)]
             ledger.decide_all(founding({sku: {"w1": 10}}), NOW_MS)
@@ -186,6 +186,6 @@ async def test_an_adjustment_without_copies_is_made_as_a_whole(shards: Shards) -
 async def test_a_node_without_copies_is_known_to_all_shards(shards: Shards) -> None:
     """And said to have too few, where it is kept."""
     shards.alone = {shards.net, of(OTHER)}
-    reply = await stockroom.put_node(shards, "w2", {"kind": "store"}, 0)
+    reply = await put_node(shards, "w2", {"kind": "store"}, 0)
     assert (reply[0], reply[2][0]) == (Outcome.WEAKER, Outcome.OK)
     assert all("w2" in ledger.nodes for ledger in shards.ledgers)

@@ -12,6 +12,7 @@ from tests.builders import (
     NOW_MS,
     WAREHOUSE,
     count,
+    define_node,
     receive,
     reserve,
     reserve_partly,
@@ -45,7 +46,7 @@ def test_a_new_sku_and_a_changed_node_are_changes() -> None:
     ledger.decide(commands.define_sku("C", ["C", 0, None]), NOW_MS)
     ledger.seal()
     assert seen(ledger, 1) == {"C": []}
-    ledger.decide(commands.define_node("w1", {**WAREHOUSE, "channels": ["live"]}), NOW_MS)
+    ledger.decide(define_node("w1", {**WAREHOUSE, "channels": ["live"]}), NOW_MS)
     ledger.seal()
     assert seen(ledger, 2) == {"A": [["w1", 5, ["live"]]]}
 

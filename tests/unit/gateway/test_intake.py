@@ -19,6 +19,7 @@ class Answering:
     """Owners that give one reply to everything; see ``gateway.ports.Owners``."""
 
     shards = 1
+    net = 1
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply

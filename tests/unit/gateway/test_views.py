@@ -15,6 +15,7 @@ class Owner:
     """Answers views as a test says; see ``gateway.ports.Owners``."""
 
     shards = 1
+    net = 1
 
     def __init__(self) -> None:
         self.epoch, self.seq = 1, 10
