@@ -16,7 +16,7 @@ from actors.clocks import Clocks
 from actors.keeper import Keeper
 from actors.news import News
 from engine import commands
-from engine.commands import Command, Reply
+from engine.commands import Command, Reply, shares
 from engine.errors import StoreLost, StoreRefused
 from engine.ids import split_id
 from engine.limits import EVENTS_BYTES_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
@@ -34,6 +34,7 @@ _EVERY_S: Final = 0.1
 _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
 _KEEP_EVERY_S: Final = 0.5
+_DEMAND_EVERY_S: Final = 1.0
 _CLOCK_EVERY_S: Final = 10.0
 _WEIGH_EVERY_S: Final = 10.0
 #: What is left of an event stream that was too large; it may grow for a while before the next cut.
@@ -101,12 +102,13 @@ class Chores:
     async def _run(self) -> None:
         tidy, follow = _Rhythm(_TIDY_EVERY_S), _Rhythm(_NETWORK_EVERY_S)
         weigh, compare = _Rhythm(_WEIGH_EVERY_S), _Rhythm(_CLOCK_EVERY_S)
-        keep = _Rhythm(_KEEP_EVERY_S)
+        keep, tell = _Rhythm(_KEEP_EVERY_S), _Rhythm(_DEMAND_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
             chores = [_watch, self._sweep, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
+            chores += [self._write_demand] if tell.due() else []
             chores += [self._weigh] if weigh.due() else []
             chores += [self._keep_campaigns, self._arrivals.look_after] if keep.due() else []
             for owner in list(self._host.owners.values()):
@@ -124,6 +126,19 @@ class Chores:
 
     def _tidy(self, owner: "ShardOwner") -> None:
         self._host.ask(owner.right.shard, commands.tidy())
+
+    def _write_demand(self, owner: "ShardOwner") -> None:
+        demand = owner.telemetry.demand
+        if not demand:
+            return
+        rows = demand.take()
+
+        def written(done: "asyncio.Future[Reply]") -> None:
+            if but_for_copies(done.result())[0] != Outcome.OK:
+                demand.put_back(rows)
+
+        asked = self._host.ask(owner.right.shard, shares.count_refused(rows))
+        asked.add_done_callback(written)
 
     def _keep_campaigns(self, owner: "ShardOwner") -> None:
         assert self._peers is not None

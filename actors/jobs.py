@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from engine.commands import READING, Command, Reply
+from engine.demand_log import Refusal
 from engine.effects import Sealed
 from engine.limits import RETRY_AFTER_MS
 from engine.outcome import Outcome
@@ -30,14 +31,20 @@ class Job:
 class Batch:
     """Jobs decided together; ``sealed`` is None where nothing changed."""
 
-    __slots__ = ("decided_at", "jobs", "replies", "sealed", "sent", "sent_at")
+    __slots__ = ("decided_at", "jobs", "refusals", "replies", "sealed", "sent", "sent_at")
 
     def __init__(
-        self, jobs: list[Job], replies: list[list[Reply]], sealed: Sealed | None, decided_at: float
+        self,
+        jobs: list[Job],
+        replies: list[list[Reply]],
+        sealed: Sealed | None,
+        refusals: list[Refusal],
+        decided_at: float,
     ) -> None:
         self.jobs = jobs
         self.replies = replies
         self.sealed = sealed
+        self.refusals = refusals
         self.sent = 0
         self.sent_at = 0.0
         self.decided_at = decided_at

@@ -187,8 +187,7 @@ class ShardOwner:
         now_ms = self.now_ms()
         ledger = self.ledger
         replies = decide_jobs(ledger, jobs, now_ms, full=started < self._full_until)
-        sealed = ledger.seal()
-        batch = Batch(jobs, replies, sealed, time.monotonic())
+        batch = Batch(jobs, replies, ledger.seal(), ledger.refused(), time.monotonic())
         self.telemetry.decided(jobs, started, batch.decided_at)
         self._batches.append(batch)
         if len(self._batches) == 1:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from engine import commands
+from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.fulfilment import added
 from engine.holds import short_again, wanted_again
@@ -19,7 +20,6 @@ from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
 from engine.record import ASKED_BY, COSTS, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
-from engine.state import units_left
 
 _NONCE_BYTES: Final = 8
 _TRIES: Final = 3

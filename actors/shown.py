@@ -106,10 +106,30 @@ def _campaign(subject: str, payload: Any) -> Shown | None:
     return kind, None, {"id": subject.removeprefix(OF_CAMPAIGN), "items": items}
 
 
+def _demand(_subject: str, payload: Any) -> Shown:
+    counts = [
+        {
+            "sku": sku or None, **_share(name), "reason": reason, "requests": requests,
+            "quantity": units,
+        }
+        for sku, name, reason, requests, units in payload
+    ]  # fmt: skip
+    skus = {row[0] for row in payload}
+    return "demand.refused", skus.pop() if len(skus) == 1 else None, {"counts": counts}
+
+
+def _share(name: str | None) -> dict[str, Any]:
+    """Who asked: a campaign's customers, a channel's, or nobody in particular."""
+    campaign = name is not None and name.startswith(OF_CAMPAIGN)
+    who = None if name is None else name[len(OF_CAMPAIGN) :]
+    return {"campaign": who if campaign else None, "channel": None if campaign else who}
+
+
 _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.ADJUSTED: _adjusted,
     Event.SHORT: _shortfall,
     Event.LATE: _shortfall,
     Event.QUOTA: _quota,
     Event.CAMPAIGN: _campaign,
+    Event.DEMAND_REFUSED: _demand,
 }

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.demand_log import DemandLog
+
 if TYPE_CHECKING:
     from actors.jobs import Batch, Job
     from engine.ledger import Ledger
@@ -47,6 +49,7 @@ class Telemetry:
         self.commit_seconds = Histogram(SECONDS_BUCKETS)
         self.oversell_alarms = 0
         self.expired = 0
+        self.demand = DemandLog()
         #: (when, commands, queue ms, decide ms, commit ms)
         self._recent: deque[tuple[float, int, float, float, float]] = deque(maxlen=_SAMPLES_MAX)
         self._queue_ms = 0.0
@@ -62,6 +65,8 @@ class Telemetry:
 
     def committed(self, batch: "Batch") -> None:
         """A batch has been accepted."""
+        if batch.refusals:
+            self.demand.add(batch.refusals)
         now = time.monotonic()
         commands = sum(len(job.commands) for job in batch.jobs)
         self.batch_commands.add(commands)

@@ -61,17 +61,6 @@ def refuse_share(state: "ShardState", lines: Sequence[Line], demand: Demand) -> 
     return _over_limit(books, demand) or _over_quota(lines, books, demand)
 
 
-def count_refused(state: "ShardState", lines: Sequence[Line], demand: Demand) -> None:
-    """Demand that a campaign could not serve. No decision rests on it: nothing takes it back."""
-    if demand.share is None or not demand.share.startswith(OF_CAMPAIGN):
-        return
-    for sku, _, units in lines:
-        book = state.books.get(sku)
-        share = share_of(book, demand) if book is not None else None
-        if share is not None:
-            share.refused += units
-
-
 def hold_for(state: "ShardState", lines: Sequence[Line], demand: Demand, hold_ms: int) -> int:
     """How long to hold, in ms: as asked for, else as the campaign says, else as everybody."""
     for line in lines:

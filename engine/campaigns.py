@@ -172,6 +172,6 @@ def find_campaigns(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.shares.find_campaigns``."""
     campaign = command[1]
     if campaign is None:
-        return [OK, state.campaigns]
+        return [OK, dict(state.campaigns)]
     known = state.campaigns.get(campaign)
     return [Outcome.UNKNOWN_CAMPAIGN, [campaign]] if known is None else [OK, {campaign: known}]

@@ -155,7 +155,8 @@ class Effects:
         """Only what has changed: a share may have units aside in thousands of places."""
         at = f"{share.book.sku}|{share.name}"
         known = share.terms.defined or before[1].defined
-        if known and (share.exclusive, share.terms, share.shipped) != (*before[:2], before[4]):
+        now = (share.exclusive, share.terms, share.shipped, share.refused)
+        if known and now != (*before[:2], before[4], before[6]):
             self.fields[f"s|{at}"] = pack(share.header()) if share.terms.defined else None
         aside = before[5]
         for slot in sorted(aside.keys() | share.aside.keys()):

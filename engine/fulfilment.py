@@ -3,12 +3,13 @@
 from typing import Any
 
 from engine.accounts import account_of
+from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.events import Event
 from engine.holds import as_read, change, owe
 from engine.outcome import Outcome
 from engine.record import PIECES, SHIPPED, Reservation, Status
-from engine.state import PIECE, ShardState, units_left
+from engine.state import PIECE, ShardState
 
 OK = Outcome.OK
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from engine.accounts import account_of
-from engine.allowances import count_refused, hold_for, refuse_share
+from engine.allowances import hold_for, refuse_share
+from engine.backings import stand_on, units_left
 from engine.commands import Command, Reply
 from engine.costing import costs_of
 from engine.declared import reserve_declared
 from engine.demand import demand_of
+from engine.demand_log import note
 from engine.effects import HELD
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
@@ -32,7 +34,7 @@ from engine.record import (
 from engine.reservation import AnswerTo, Verb, answer
 from engine.shortfalls import review
 from engine.sourcing import withheld
-from engine.state import PIECE, ShardState, stand_on, units_left
+from engine.state import PIECE, ShardState
 from engine.stock import moved
 
 OK = Outcome.OK
@@ -110,16 +112,17 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     demand = demand_of(state, extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
-        count_refused(state, lines, demand)
+        note(state, lines, demand, refused)
         return refused
     if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
         return [Outcome.SHORT, [[*lines[0], 0]], True]
     granted = grant(state, lines, demand)
     if granted is None:
-        count_refused(state, lines, demand)
         short = short_reply(state, lines, demand)
         contended = any(state.books[line[0]].unsealed for line in short[0])
-        return [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
+        refused = [Outcome.CONTENDED if contended else Outcome.SHORT, *short]
+        note(state, lines, demand, refused)
+        return refused
     expires_at_ms = now_ms + hold_for(state, lines, demand, hold_ms)
     members: list[Any] = [state.level_flags, expires_at_ms, digest, granted]
     costs = costs_of(state, granted, demand)

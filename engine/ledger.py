@@ -10,6 +10,7 @@ from typing import TypeAlias
 from engine import (
     campaigns,
     corrections,
+    demand_log,
     fulfilment,
     holds,
     network,
@@ -131,6 +132,7 @@ _HANDLERS: dict[int, Handler] = {
     Op.DELAY: supplies.delay,
     Op.CANCEL_SUPPLY: supplies.cancel_supply,
     Op.READ_SUPPLY: supplies.read_supply,
+    Op.COUNT_REFUSED: demand_log.count_refused,
     Op.NAME_SUPPLY: supply_names.name_supply,
     Op.UNNAME_SUPPLY: supply_names.unname_supply,
     Op.FIND_SUPPLY: supply_names.find_supply,

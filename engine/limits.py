@@ -24,6 +24,8 @@ SPLIT_MAX: Final = 5
 #: What an hour behind the wanted date weighs in the choice of a node. As much as a parcel's
 #: fixed part every few hours: late is worth money, but not any money.
 LATE_CENTS_PER_HOUR: Final = 50
+#: Kinds of refusals (SKU, share, reason) counted apart in a second; the rest count together.
+REFUSALS_KEPT_MAX: Final = 1_000
 #: Bytes of network elements that one command brings to a shard, about.
 NETWORK_BYTES_MAX: Final = 256 * 1024
 #: Lanes that one command changes, and of one request.

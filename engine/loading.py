@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.accounts import account_of
+from engine.backings import units_left
 from engine.network import load_element
 from engine.record import BACKINGS, LEVEL_UNIT, UNTOLD, Reservation, Status, unpack
 from engine.shares import Share
-from engine.state import ATTEMPT, PIECE, TIMED, ShardState, units_left
+from engine.state import ATTEMPT, PIECE, TIMED, ShardState
 from engine.stock import ON_ITS_WAY, Book, Position, Supply, SupplyMembers
 
 

@@ -55,7 +55,6 @@ class Outcome(IntEnum):
     ELSEWHERE = 17
     GAP = 18  # A network version between the owner's and this one is missing.
     UNKNOWN_ZONE = 19
-    UNKNOWN_POOL = 20
     OVER_LIMIT = 21  # More than one customer may have.
     OVER_QUOTA = 22  # The share of the channel or campaign is used up.
     CAMPAIGN_NOT_OPEN = 23

@@ -8,10 +8,11 @@ from typing import Any
 
 from engine import holds
 from engine.accounts import account, account_of
-from engine.allowances import count_refused, hold_for
+from engine.allowances import hold_for
 from engine.commands import Command, Reply
 from engine.costing import Costs, costs_of
 from engine.demand import Demand, demand_of
+from engine.demand_log import note
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
 from engine.ids import shard_of
@@ -64,7 +65,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     demand = demand_of(state, extra, now_ms)
     refused = refuse(state, lines, extra, demand)
     if refused is not None:
-        count_refused(state, lines, demand)
+        note(state, lines, demand, refused)
         return refused
     granted = grant(state, lines, demand)
     if granted is None:

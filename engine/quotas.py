@@ -74,7 +74,7 @@ def lend(state: ShardState, command: Command, now_ms: int) -> Reply:
     book = state.books.get(sku)
     if book is None:
         return [Outcome.UNKNOWN_SKU, [sku]]
-    name = f"{reference}|lend"
+    name = f"{reference}|lend|{sku}"
     known = state.references.get(name)
     if known is not None and known[0] != digest.hex():
         return [Outcome.KEY_REUSED, reference]

@@ -77,6 +77,7 @@ class Share:
         """What a batch may change, in the order of ``restore``."""
         return (
             self.exclusive, self.terms, self.held, self.confirmed, self.shipped, dict(self.aside),
+            self.refused,
         )  # fmt: skip
 
     def restore(self, counts: "Counts") -> None:
@@ -84,7 +85,9 @@ class Share:
         aside = counts[5]
         for slot in self.aside.keys() | aside.keys():
             self._set(slot, aside.get(slot, 0))
-        self.exclusive, self.terms, self.held, self.confirmed, self.shipped, _ = counts
+        self.exclusive, self.terms, self.held, self.confirmed, self.shipped, _, self.refused = (
+            counts
+        )
 
     def header(self) -> list[Any]:
         """What the store keeps of it, apart from what is set aside where."""
@@ -208,8 +211,8 @@ def _rank(position: Position) -> tuple[int, int, str]:
     return (available_at_ms, position.place.priority, position.slot)
 
 
-#: exclusive, terms, held, confirmed, shipped, aside
-Counts = tuple[int, Terms, int, int, int, dict[str, int]]
+#: exclusive, terms, held, confirmed, shipped, aside, refused
+Counts = tuple[int, Terms, int, int, int, dict[str, int], int]
 
 
 def room(position: Position) -> int:

@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
+from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.events import Event
 from engine.limits import SHORTFALL_DEADLINE_MS
 from engine.outcome import Outcome
 from engine.record import Reservation, pack
 from engine.shares import settle
-from engine.state import PIECE, ShardState, units_left
+from engine.state import PIECE, ShardState
 from engine.stock import Position
 
 #: What the elements of a reported shortfall are: the backing, its record, the promises it breaks.

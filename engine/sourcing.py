@@ -5,11 +5,12 @@ line may be backed by several. A SKU may lie in 2,000 stores, so the order is ke
 each choice costs O(log nodes), not a scan.
 """
 
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nlargest
 
 from engine.allowances import most
 from engine.costed import Choice, costed, in_turn, sellable_for, there_by
 from engine.demand import OF_CAMPAIGN, Demand
+from engine.limits import SPLIT_MAX
 from engine.record import Line
 from engine.shares import Share, share_of
 from engine.stock import Book, Position
@@ -144,7 +145,10 @@ def available(book: Book, node: str | None, demand: Demand) -> int:
     if book.stopped:
         return 0
     positions = usable(book, demand) if node is None else wished(book, node, demand)
-    there = sum(sellable_for(position, demand) for position in positions)
+    units = [sellable_for(position, demand) for position in positions]
+    if demand.lanes is not None and node is None:
+        units = nlargest(SPLIT_MAX, units)  # No line comes from more nodes.
+    there = sum(units)
     if node is None and book.supplies:
         there += sum(sellable_for(position, demand) for position in on_their_way(book, demand))
     return min(there, most(book, demand))

@@ -9,12 +9,13 @@ from heapq import heappop, heappush
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from engine.backings import stand_on
+from engine.demand_log import Refusal
 from engine.effects import HELD, Effects, Sealed, add_to, seal
 from engine.events import Event
 from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.record import (
-    BACKINGS,
     FLAGS_AT,
     FOUR_MEMBERS,
     LEVEL_UNIT,
@@ -95,6 +96,7 @@ class ShardState:
         #: When each SKU last changed, oldest first: what views ask for.
         self.changed: dict[str, int] = {}
         self.changed_floor = 0
+        self.refusals: list[Refusal] = []  # Said by the batch being decided.
         self.effects = Effects()
         self.due_at = Expiring(-1, b"", [])
         self._due_spans: list[int] = []
@@ -296,6 +298,13 @@ class ShardState:
 
     # Batches
 
+    def refused(self) -> list[Refusal]:
+        """What the batch being decided has refused."""
+        refusals = self.refusals
+        if refusals:
+            self.refusals = []
+        return refusals
+
     def seal(self) -> Sealed | None:
         """End the batch: what to commit, or None if nothing changed. The next one begins."""
         effects = self.effects
@@ -379,22 +388,3 @@ class ShardState:
             for book in self.books.values()
             for position in book.positions.values()
         }
-
-
-def stand_on(book: Book, line: Line, field: str) -> None:
-    """Note with the supplies that a record's line stands on them."""
-    for at in range(BACKINGS, len(line), 2):
-        supply = book.positions[line[at]].supply
-        if supply is not None:
-            supply.promised.append(field)
-
-
-def units_left(reservation: Reservation) -> dict[tuple[str, str], int]:
-    """Units by (sku, node) that back a reservation and have not been shipped."""
-    left: dict[tuple[str, str], int] = {}
-    for sku, node, units in reservation.backings():
-        left[sku, node] = left.get((sku, node), 0) + units
-    for _, lines in reservation.extra.get("s", {}).values():
-        for sku, node, units in lines:
-            left[sku, node] -= units
-    return {backing: units for backing, units in left.items() if units}

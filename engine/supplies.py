@@ -8,6 +8,7 @@ whoever owns the shard goes on. Moving a promise changes nothing that the guard 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.corrections import new_position, remember
 from engine.events import Event
@@ -15,7 +16,7 @@ from engine.limits import ARRIVAL_SLICE
 from engine.outcome import Outcome
 from engine.record import BACKINGS, COSTS, DELIVER_BY, UNTOLD, Line, Reservation, Status, pack
 from engine.shortfalls import review, review_late, shortfall_rows
-from engine.state import PIECE, ShardState, units_left
+from engine.state import PIECE, ShardState
 from engine.stock import Book, Position, Supply, SupplyMembers, slot_of
 
 OK = Outcome.OK

@@ -79,7 +79,7 @@ def _of_channels(book: Book, now_ms: int) -> dict[str, list[Any]]:
         if share.terms.defined and not share.is_campaign:
             channel = name.removeprefix(OF_CHANNEL)
             demand = Demand(channel, share=name, now_ms=now_ms)
-            of_channels[channel] = [most(book, demand), share.aside]
+            of_channels[channel] = [most(book, demand), dict(share.aside)]
     return of_channels
 
 

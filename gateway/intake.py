@@ -14,9 +14,12 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from engine import commands, record
-from engine.commands import Command, Reply
-from engine.ids import split_id
+from engine.commands import Command, Reply, shares
+from engine.demand import share_name
+from engine.demand_log import DemandLog, Row
+from engine.ids import shard_of, split_id
 from engine.outcome import Outcome
+from engine.record import Extra
 from gateway.answers import unpacked
 from gateway.hints import Hints
 from gateway.keys import RecentKeys
@@ -42,6 +45,7 @@ RESERVATIONS_WAITING_MAX: Final = 6_000
 FINISHING_WAITING_MAX: Final = 6_000
 #: By then the crowd before the caller has been answered.
 OVERLOAD_RETRY_MS: Final = 250
+_DEMAND_EVERY_S: Final = 1.0
 
 _OK: Final = int(Outcome.OK)
 _REPEATED: Final = int(Outcome.REPEATED)
@@ -70,6 +74,7 @@ class Intake:
         self.asks = Asks(client.shards)
         self.reservations_waiting = 0
         self.finishing_waiting = 0
+        self._refused = DemandLog()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def reserve(self, key: str, ask: Ask, deadline_at: float, done: Decided) -> bool:
@@ -94,12 +99,28 @@ class Intake:
         if before is None and self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
             sku, node, units = ask.lines[0]
             self.metrics.refused += 1
+            self._unserved(sku, ask.extra, units)
             done(home, [_SHORT, [[sku, node, units, 0]], True])
             return False
         self.reservations_waiting += 1
         packed = commands.packed_reserve(key, ask.tail)
         self.client.submit_packed(home, packed, deadline_at, decided)
         return False
+
+    def _unserved(self, sku: str, extra: Extra | None, units: int) -> None:
+        """Demand that its owner was not asked about: told once a second, as counts."""
+        if not self._refused:
+            self.loop.call_later(_DEMAND_EVERY_S, self._tell_unserved)
+        share = share_name(extra) if extra is not None else None
+        self._refused.add([(sku, share, "sold-out", units)])
+
+    def _tell_unserved(self) -> None:
+        by_shard: dict[int, list[Row]] = {}
+        for row in self._refused.take():
+            by_shard.setdefault(shard_of(row[0], self.client.shards), []).append(row)
+        deadline_at = self.loop.time() + _DEMAND_EVERY_S
+        for shard, rows in by_shard.items():
+            self.client.submit(shard, shares.count_refused(rows), deadline_at, _ignored)
 
     def _reserved(self, key: str, ask: Ask, done: Decided, reply: Reply) -> None:
         self.reservations_waiting -= 1
@@ -192,6 +213,10 @@ class Intake:
         task = self.loop.create_task(_told(reply, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _ignored(_reply: Reply) -> None:
+    """Counts of a second may be lost."""
 
 
 async def _told(reply: Coroutine[Any, Any, Reply], done: Callable[[Reply], None]) -> None:

@@ -302,7 +302,6 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.CAMPAIGN_STATE: _in_state("campaign-state"),
     Outcome.QUOTA_EXCEEDS_STOCK: _quota_exceeds,
     Outcome.UNKNOWN_ZONE: _unknown_one_of("unknown-zone"),
-    Outcome.UNKNOWN_POOL: _unknown_one_of("unknown-pool"),
     Outcome.UNKNOWN_SUPPLY: _unknown_one("unknown-supply"),
     Outcome.SUPPLY_CLOSED: _in_state("supply-closed"),
     Outcome.SHORT: _short,

@@ -63,6 +63,7 @@ class Op(IntEnum):
     DELAY = 43
     CANCEL_SUPPLY = 44
     READ_SUPPLY = 45
+    COUNT_REFUSED = 46
     NAME_SUPPLY = 62
     UNNAME_SUPPLY = 63
     FIND_SUPPLY = 64

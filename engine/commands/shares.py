@@ -56,6 +56,11 @@ def preview_campaign(terms: Sequence[Any], items: Sequence[Sequence[Any]]) -> Co
     return [Op.PREVIEW_CAMPAIGN, terms, items]
 
 
+def count_refused(rows: Sequence[Sequence[Any]]) -> Command:
+    """Demand refused in the last second: ``[sku, share, reason, requests, units]``. → OK."""
+    return [Op.COUNT_REFUSED, rows]
+
+
 def define_campaign(campaign: str, members: dict[str, Any]) -> Command:
     """At ``net``. → OK with state and members, or CAMPAIGN_STATE once it has been opened."""
     return [Op.DEFINE_CAMPAIGN, campaign, members]

@@ -10,7 +10,8 @@ from engine.outcome import DECISIONS, Outcome
 from engine.record import unpack
 from engine.store.protocol import ShardStore, StreamEntry
 from tests.builders import Backend, Owner, ServerBackend, run, scanned
-from tests.scripts import SHARDS, Script
+from tests.scripts import SHARDS
+from tests.warehouse_scripts import WarehouseScript
 
 
 async def played(
@@ -36,15 +37,15 @@ async def played(
 
 async def compare(server: ServerBackend, seed: int, count: int) -> None:
     """A script on the memory store and on a server."""
-    script = Script(seed).batches(count)
+    script = WarehouseScript(seed).batches(count)
     expected = await played(await Backend().store(SHARDS), script)
     found = await played(await server.store(SHARDS), script)
     for name, there, here in zip(("replies", "hashes", "events"), expected, found, strict=True):
         assert there == here, f"seed {seed}: {name} differ"
 
 
-SEEDS: Final = range(24)
-BATCHES: Final = 120
+SEEDS: Final = range(48)
+BATCHES: Final = 160
 
 
 def test_the_scripts_are_of_the_whole_command_set() -> None:
@@ -53,7 +54,7 @@ def test_the_scripts_are_of_the_whole_command_set() -> None:
     answers: set[Outcome] = set()
     facts: set[Event] = set()
     for seed in SEEDS:
-        script = Script(seed).batches(BATCHES)
+        script = WarehouseScript(seed).batches(BATCHES)
         replies, _, entries = run(played(run(Backend().store(SHARDS)), script))
         commands = [command for _, batch in script for command in batch]
         for command, (outcome, *members) in zip(commands, replies, strict=True):

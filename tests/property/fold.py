@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from engine.backings import units_left
 from engine.events import Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import SHIPPED, Reservation, Status, unpack
-from engine.state import units_left
 
 #: What may become of a reservation, read off its events; nothing ends twice.
 _AFTER: dict[Event, set[Event | None]] = {

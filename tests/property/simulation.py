@@ -15,6 +15,7 @@ import msgpack
 
 from actors import sagas
 from engine import commands
+from engine.backings import units_left
 from engine.commands import Command, Op, Reply
 from engine.effects import Sealed
 from engine.errors import StoreRefused
@@ -22,7 +23,6 @@ from engine.ids import shard_of, split_id
 from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.record import BACKINGS, HOME, NONCE, OWES, PIECES, Reservation, expires_at_ms_of
-from engine.state import units_left
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
 from tests.builders import NOW_MS, counters, empty_ledger, founding

@@ -13,7 +13,8 @@ from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
 from tests.builders import counters, empty_ledger
 from tests.property.machine import ASK_AGAIN_MS, image, looked_after
-from tests.scripts import SHARDS, Script
+from tests.scripts import SHARDS
+from tests.warehouse_scripts import WarehouseScript
 
 RIGHT = Right(0, 1, "token")
 Decided = tuple[list[Reply], Sealed | None]
@@ -105,7 +106,7 @@ def test_what_the_store_refuses_leaves_nothing_and_is_decided_anew_the_same(bloc
     """Two batches back and forth, through every kind of command."""
     for seed in range(block * 50, block * 50 + 50):
         try:
-            Shard(seed).play(Script(seed).batches(60))
+            Shard(seed).play(WarehouseScript(seed).batches(60))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}") from error
 

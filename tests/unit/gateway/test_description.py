@@ -79,7 +79,7 @@ def test_every_body_is_described_member_by_member(kind: type[msgspec.Struct]) ->
     described = document()["components"]["schemas"][kind.__name__]
     fields = msgspec.structs.fields(kind)
     assert described["properties"].keys() == {field.encode_name for field in fields}
-    assert set(described["required"]) == {field.name for field in fields if field.required}
+    assert set(described["required"]) == {field.encode_name for field in fields if field.required}
     assert described["additionalProperties"] is False
 
 

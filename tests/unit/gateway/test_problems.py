@@ -67,7 +67,6 @@ REPLIES: dict[Outcome, list[Any]] = {
     Outcome.CAMPAIGN_STATE: ["drop", "opening"],
     Outcome.QUOTA_EXCEEDS_STOCK: ["A", "live", 3],
     Outcome.UNKNOWN_ZONE: [["z"]],
-    Outcome.UNKNOWN_POOL: [["p"]],
     Outcome.UNKNOWN_SUPPLY: [["po"]],
     Outcome.SUPPLY_CLOSED: ["po", "closed"],
 }
