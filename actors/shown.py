@@ -133,3 +133,9 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.CAMPAIGN: _campaign,
     Event.DEMAND_REFUSED: _demand,
 }
+
+#: All types there are.
+TYPES: Final = frozenset({
+    *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), "stock.adjusted",
+    "shortfall.opened", "shortfall.closed", "quota.changed", "demand.refused",
+})  # fmt: skip

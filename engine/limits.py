@@ -19,6 +19,10 @@ RANKS_MAX: Final = 512
 RANKED_LOOKED_AT_MAX: Final = 64
 #: How long a store keeps what was ordered for pickup.
 PICKUP_HOLD_HOURS_DEFAULT: Final = 72
+#: Places told of a line that is asked about, the cheapest and the fastest so many.
+CANDIDATES_MAX: Final = 50
+#: Places whose numbers are told with an explanation.
+EXPLAINED_MAX: Final = 100
 #: Nodes that one line may be sent from.
 SPLIT_MAX: Final = 5
 #: What an hour behind the wanted date weighs in the choice of a node. As much as a parcel's

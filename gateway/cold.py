@@ -52,6 +52,7 @@ class Gateway:
     client: Client
     intake: Intake
     metrics: Metrics
+    stop: asyncio.Event  # Set when the worker is to end: what streams ends with it.
 
 
 class Ask:

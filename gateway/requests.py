@@ -82,7 +82,7 @@ class Asks:
         return ask
 
     def _worked_out(self, body: ReservationBody, prefix: str, extra: Extra | None) -> Ask:
-        lines = _merged(body.lines, prefix)
+        lines = merged(body.lines, prefix)
         hold_ms = (body.hold_seconds or HOLD_SECONDS_DEFAULT) * 1000
         if body.campaign is not None and body.hold_seconds is None:
             hold_ms = 0  # As the campaign says.
@@ -102,7 +102,7 @@ def _place(lines: list[Line], shards: int) -> tuple[bool, int]:
     return all(shard_of(sku, shards) == home for sku in skus), home
 
 
-def _merged(lines: list[WishedLine], prefix: str) -> list[Line]:
+def merged(lines: list[WishedLine], prefix: str) -> list[Line]:
     """One line for each (sku, node), in order of first appearance."""
     if len(lines) == 1:
         line = lines[0]

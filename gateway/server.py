@@ -39,7 +39,7 @@ async def serve(client: Client, sock: socket.socket, stop: asyncio.Event) -> Non
     metrics = Metrics()
     routes = HotRoutes(client, metrics, asyncio.get_running_loop())
     config = uvicorn.Config(
-        create_app(Gateway(client, routes.intake, metrics)),
+        create_app(Gateway(client, routes.intake, metrics, stop)),
         http=door_to(routes),
         ws="none",
         lifespan="off",

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine import commands
-from engine.commands import Command, network, shares, supplies
+from engine.commands import Command, network, promising, shares, supplies
 from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, ZONE
 from engine.stock import SupplyMembers, Terms
 from tests.builders import reserve
@@ -133,6 +133,10 @@ class WarehouseScript(Script):
         sku, campaign = self.sku(), self.random.choice((*_CAMPAIGNS, "never"))
         terms = list(Terms(defined=True))
         return self.random.choice((
+            promising.candidates(
+                [[sku, None, 2]], self.random.choice((None, {ZONE: "north", PREORDER: True})),
+                explain=True,
+            ),
             shares.read_quotas(sku), shares.read_campaign(campaign, list(SKUS)),
             shares.preview_campaign(terms, [[sku, 4]]), shares.find_campaigns(campaign),
             supplies.read_supply(sku, self.random.choice(_SUPPLIES)), supplies.shortfalls("", 100),

@@ -9,6 +9,7 @@ from gateway.contract.campaigns import CAMPAIGNS
 from gateway.contract.network import NETWORK
 from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
 from gateway.contract.operations import RUNNING
+from gateway.contract.promise import PROMISE
 from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
 from gateway.contract.stock import STOCK
@@ -16,4 +17,13 @@ from gateway.contract.supplies import SUPPLIES
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 
-OPERATIONS: Final = (*RESERVATIONS, *STOCK, *NETWORK, *SUPPLIES, *QUOTAS, *CAMPAIGNS, *RUNNING)
+OPERATIONS: Final = (
+    *RESERVATIONS,
+    *STOCK,
+    *NETWORK,
+    *PROMISE,
+    *SUPPLIES,
+    *QUOTAS,
+    *CAMPAIGNS,
+    *RUNNING,
+)

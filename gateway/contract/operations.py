@@ -6,6 +6,7 @@ from gateway import answer_schema as told
 from gateway import examples
 from gateway.contract.operation import (
     BODY,
+    ID_SCHEMA,
     OWNER,
     SHAPE,
     Answer,
@@ -25,6 +26,11 @@ RUNNING: Final = (
             Parameter(name="after", schema={"type": "string"}, text="A cursor; none: oldest kept"),
             Parameter(name="limit", text="Most events to answer",
                       schema={"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}),
+            Parameter(name="types", schema={"type": "string"}, example="stock.adjusted",
+                      text="Only these, with commas between them"),
+            Parameter(name="sku", schema=ID_SCHEMA, text="Only what is about this SKU alone"),
+            Parameter(name="Last-Event-ID", where="header", schema={"type": "string"},
+                      text="Of a stream: the last id that was read"),
         ),
         problems=(*SHAPE, *OWNER, "cursor-expired"),
         answers={200: Answer(kind=told.Events, example=examples.EVENTS, text="A page")},

@@ -38,7 +38,7 @@ def test_a_node_has_its_defaults_and_is_replaced_whole(http: httpx.Client, fresh
     full = {"kind": "dealer", "name": "Leeds", "zone": "GB-LDS", "latitude": 53.8,
             "longitude": -1.55, "channels": ["live"], "handling_hours": 4.5,
             "capacity_per_hour": 30, "priority": 10}  # fmt: skip
-    rarer = {"owner": None, "minimum": 0, "settlement_cents": 0, "cutoff": None,
+    rarer: dict[str, Any] = {"owner": None, "minimum": 0, "settlement_cents": 0, "cutoff": None,
              "opening_hours": [], "pickup_hold_hours": 72}  # fmt: skip
     assert http.put(f"/v1/nodes/{node}", json=full).json() == {"node": node, **full, **rarer}
     bare: dict[str, Any] = {

@@ -1,0 +1,114 @@
+"""Server-sent events: from a cursor on, filtered, ending with the worker."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.routes import events
+from tests.e2e.engine_in_process import InProcess
+
+Fresh = Callable[[str], str]
+Stocked = Callable[..., str]
+
+
+def told(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Messages as they come; of a comment only its text."""
+    message: dict[str, Any] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line and name:
+            message[name] = value
+        elif line:
+            yield {"comment": value}
+        elif message:
+            yield message
+            message = {}
+
+
+def open_stream(http: httpx.Client, after: str | None = None, **query: str) -> Any:
+    headers = {"Accept": "text/event-stream"}
+    if after is not None:
+        headers["Last-Event-ID"] = after
+    return http.stream("GET", "/v1/events", params=query, headers=headers, timeout=20)
+
+
+def hold(http: httpx.Client, sku: str, key: str, **more: Any) -> httpx.Response:
+    body = {"id": key, "lines": [{"sku": sku, "quantity": 1}], **more}
+    return http.post("/v1/reservations", json=body)
+
+
+def test_a_stream_goes_on_where_a_reader_stopped(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku = stocked(n1=5)
+    keys = [fresh("key") for _ in range(3)]
+    for key in keys[:2]:
+        assert hold(http, sku, key).status_code == 201
+    with open_stream(http, sku=sku, types="reservation.held,stock.adjusted") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        messages = told(stream.iter_lines())
+        first = next(messages)
+        assert first["event"] == "stock.adjusted"
+        second = next(messages)
+        assert (second["event"], json.loads(second["data"])["data"]["key"]) == (
+            "reservation.held", keys[0],
+        )  # fmt: skip
+        assert json.loads(second["data"])["cursor"] == second["id"]
+    with open_stream(http, second["id"], sku=sku) as stream:
+        messages = told(stream.iter_lines())
+        assert json.loads(next(messages)["data"])["data"]["key"] == keys[1]
+        assert hold(http, sku, keys[2]).status_code == 201  # While somebody listens.
+        assert json.loads(next(messages)["data"])["data"]["key"] == keys[2]
+
+
+def test_a_silent_stream_is_alive(
+    http: httpx.Client, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_HEARTBEAT_S", 0.1)
+    with open_stream(http, sku=fresh("nothing")) as stream:
+        assert next(told(stream.iter_lines())) == {"comment": "alive"}
+
+
+def test_what_is_wrong_is_told_before_the_stream_begins(http: httpx.Client) -> None:
+    for query, field in (
+        ({"after": "?"}, "query.after"), ({"types": "x"}, "query.types"),
+        ({"sku": "?"}, "query.sku"),
+    ):  # fmt: skip
+        with open_stream(http, **query) as stream:
+            stream.read()
+            assert (stream.status_code, stream.json()["field"]) == (422, field)
+
+
+def test_so_many_streams_and_no_more(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "STREAMS_MAX", 0)
+    with open_stream(http) as stream:
+        stream.read()
+        assert (stream.status_code, stream.json()["type"]) == (429, "/problems/overloaded")
+
+
+def test_streams_end_with_the_worker() -> None:
+    with (
+        InProcess() as running,
+        httpx.Client(base_url=running.url, timeout=20) as client,
+        open_stream(client) as stream,
+    ):
+        assert running.stop is not None
+        running.loop.call_soon_threadsafe(running.stop.set)
+        assert list(told(stream.iter_lines())) == []
+
+
+def test_refused_demand_is_an_event(http: httpx.Client, fresh: Fresh, stocked: Stocked) -> None:
+    sku = stocked(n1=1)
+    assert hold(http, sku, fresh("key")).status_code == 201
+    assert hold(http, sku, fresh("key"), channel="live").status_code == 409
+    with open_stream(http, types="demand.refused") as stream:
+        for message in told(stream.iter_lines()):
+            counts = json.loads(message["data"])["data"]["counts"]
+            mine = [row for row in counts if row["sku"] == sku]
+            if mine:
+                assert mine == [{"sku": sku, "campaign": None, "channel": "live",
+                                 "reason": "sold-out", "requests": 1, "quantity": 1}]  # fmt: skip
+                break
