@@ -143,7 +143,9 @@ async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: fl
     → OK or REPEATED with the record; LOST where the answer to the seal was lost; WEAKER where it
     is sealed and some of it has fewer copies than the level asks for.
     """
-    home = home_of((line[0] for line in request.lines), shards)
+    home = request.home
+    if home is None:
+        home = home_of((line[0] for line in request.lines), shards)
     reply: Reply = [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
     for tried in range(_TRIES):
         if tried:

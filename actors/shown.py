@@ -132,10 +132,16 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.QUOTA: _quota,
     Event.CAMPAIGN: _campaign,
     Event.DEMAND_REFUSED: _demand,
+    Event.LATE_PAYMENT: lambda subject, payload: (
+        "reservation.late_payment",
+        None,
+        {"key": subject, "decision": payload},
+    ),
 }
 
 #: All types there are.
 TYPES: Final = frozenset({
     *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), "stock.adjusted",
     "shortfall.opened", "shortfall.closed", "quota.changed", "demand.refused",
+    "reservation.late_payment",
 })  # fmt: skip

@@ -65,8 +65,11 @@ def hold_for(state: "ShardState", lines: Sequence[Line], demand: Demand, hold_ms
     """How long to hold, in ms: as asked for, else as the campaign says, else as everybody."""
     for line in lines:
         share = share_of(state.books[line[0]], demand)
-        if share is not None:
+        if share is not None and share.is_campaign:
             return share.hold_ms(hold_ms, demand.customer)
+    channel = state.channels.get(demand.channel or "")
+    if channel is not None and demand.customer is None and channel["anonymous_hold_seconds"]:
+        return min(hold_ms, int(channel["anonymous_hold_seconds"]) * 1000)
     return hold_ms or HOLD_SECONDS_DEFAULT * 1000
 
 

@@ -16,12 +16,15 @@ from engine.granting import grant, refuse, short_reply
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
+    CHANNEL,
     COSTS,
     ENDED_AT,
     HOLD_NUMBER,
     OWES,
+    OWNER_LOOKS,
     PIECES,
     SHIPPED,
+    SUPERSEDES,
     Line,
     Reservation,
     Status,
@@ -32,10 +35,11 @@ from engine.record import (
     with_flags,
 )
 from engine.reservation import AnswerTo, Verb, answer
-from engine.shortfalls import review
+from engine.shortfalls import others, review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
 from engine.stock import moved
+from engine.superseding import take_over
 
 OK = Outcome.OK
 _HELD = Status.HELD
@@ -44,6 +48,8 @@ _CONFIRMED_FLAG = int(Status.CONFIRMED)
 _WITH_LINES = (Outcome.SHORT, Outcome.CONTENDED, Outcome.OVER_QUOTA)
 #: A campaign that is over, a limit: a late payment needs them as a new request does.
 _BY_RULE = (Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT)
+#: What channels do with payments after expiry; the third is ``refuse``.
+HOLD_AGAIN, ALTERNATIVES = "hold_again", "alternatives"
 _EVENTS = {
     Status.RELEASED: Event.RELEASED,
     Status.EXPIRED: Event.EXPIRED,
@@ -62,6 +68,10 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
         known = state.known(key)
         if known is not None:
             return repeat(known, key, digest, now_ms)
+    if extra is not None and SUPERSEDES in extra:
+        return take_over(
+            state, extra[SUPERSEDES], key, lambda: _reserve_general(state, command, now_ms), MOVES
+        )
     if extra is not None and len(lines) == 1:
         declared = reserve_declared(state, command, now_ms)
         return declared or _reserve_general(state, command, now_ms)
@@ -114,7 +124,8 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
     if refused is not None:
         note(state, lines, demand, refused)
         return refused
-    if len(lines) == 1 and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
+    hinted = len(lines) == 1 and (extra is None or OWNER_LOOKS.isdisjoint(extra))
+    if hinted and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
         return [Outcome.SHORT, [[*lines[0], 0]], True]
     granted = grant(state, lines, demand)
     if granted is None:
@@ -218,6 +229,10 @@ def _confirm_held(state: ShardState, key: str, reservation: Reservation) -> None
 
 def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Reply:
     """A payment after expiry: a new hold of the same units, or what is short of them."""
+    policy = _late_policy(state, reservation)
+    if policy != HOLD_AGAIN:
+        state.fact(Event.LATE_PAYMENT, key, policy)
+        return [Outcome.NOT_HELD, reservation.status, _instead(state, reservation, policy)]
     if PIECES in reservation.extra:
         return [Outcome.ELSEWHERE, reservation.packed()]
     wanted = wanted_again(reservation)
@@ -230,8 +245,25 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     if granted is None:
         return [Outcome.NOT_HELD, reservation.status, short_reply(state, lines, demand)[0]]
     reservation.extra[COSTS] = costs_of(state, granted, demand)
+    state.fact(Event.LATE_PAYMENT, key, HOLD_AGAIN)
     revive(state, key, reservation, granted)
     return [OK, reservation.packed()]
+
+
+def _late_policy(state: ShardState, reservation: Reservation) -> str:
+    """What the channel does with payments that come too late."""
+    channel = state.channels.get(reservation.extra.get(CHANNEL, ""))
+    return HOLD_AGAIN if channel is None else str(channel["late_payment"])
+
+
+def _instead(state: ShardState, reservation: Reservation, policy: str) -> list[Line]:
+    """Short lines of a late payment that is refused, with what else could be had if told so."""
+    return [
+        [line[0], line[1], line_units(line), 0,
+         others(state.books[line[0]]) if policy == ALTERNATIVES else []]
+        for line in reservation.lines
+        if line[0] in state.books
+    ]  # fmt: skip
 
 
 def short_again(lines: list[Line], refused: Reply) -> list[Line]:
@@ -313,6 +345,10 @@ def change(state: ShardState, key: str, reservation: Reservation, event: Event) 
         state.put(key, record)
     else:
         state.close(key, record)
+
+
+#: See ``superseding.take_over``.
+MOVES = (give_back, owe, change)
 
 
 def settle(state: ShardState, command: Command, now_ms: int) -> Reply:

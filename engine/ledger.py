@@ -28,6 +28,7 @@ from engine.events import Event
 from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX, TAKERS_TIDIED_MAX
 from engine.loading import LoadedState
 from engine.outcome import Outcome
+from engine.record import SUPERSEDES
 from engine.state import PIECE, ShardState
 from engine.takers import Takers
 
@@ -177,6 +178,10 @@ class Ledger(LoadedState):
                 fields.add(pieces.ended_piece(key, command[2]))
             elif key not in self.reservations:
                 fields.add(key)
+            if command[0] in (Op.RESERVE, Op.SEAL):
+                extra = command[5 if command[0] == Op.RESERVE else 7]
+                if extra and SUPERSEDES in extra and extra[SUPERSEDES] not in self.reservations:
+                    fields.add(extra[SUPERSEDES])
             if command[0] in (Op.SEAL, Op.ASK):
                 fields.add(pieces.attempt(key, command[2]))
         known, hours = self.just_closed, self.closed

@@ -26,6 +26,7 @@ from engine.record import (
     NONCE,
     PIECES,
     SHIPPED,
+    SUPERSEDES,
     Line,
     Reservation,
     Status,
@@ -33,6 +34,7 @@ from engine.record import (
 from engine.shortfalls import review
 from engine.state import ATTEMPT, PIECE, ShardState
 from engine.stock import moved
+from engine.superseding import take_over
 
 OK = Outcome.OK
 
@@ -116,7 +118,7 @@ def _store(state: ShardState, field: str, piece: Reservation) -> bytes:
 
 def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Decide about a reservation over several shards; see ``commands.seal``."""
-    _, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry = command
+    _, key, nonce, digest, _, _, _, extra, late, dry = command
     known = state.known(key)
     if known is not None and Reservation(known).extra.get(NONCE) == nonce.hex():
         # This very seal, sent again because its answer was lost: its pieces are in use.
@@ -129,6 +131,17 @@ def seal(state: ShardState, command: Command, now_ms: int) -> Reply:
             return refused
     if not dry and state.known(attempt(key, nonce)) is not None:
         return [Outcome.ABORTED]
+    if extra and SUPERSEDES in extra and not late:
+        old = extra[SUPERSEDES]
+        return take_over(
+            state, old, key, lambda: _seal(state, command, known), holds.MOVES, dry=dry
+        )
+    return _seal(state, command, known)
+
+
+def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
+    _, key, nonce, digest, lines, pieces, hold_ms, extra, late, dry = command
+    now_ms = state.effects.now_ms
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
     demand = demand_of(state, extra, now_ms)
     refused = refuse(state, own, extra, demand)

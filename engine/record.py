@@ -34,6 +34,8 @@ PIECES: Final = "x"  # [shard, ...] that hold pieces of this reservation.
 OWES: Final = "o"  # {shard: message}: news those shards have not acknowledged yet.
 HOME: Final = "k"  # In a piece: the home shard.
 PREORDER: Final = "y"  # Units on their way will do.
+SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
+SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
 COSTS: Final = "b"  # See ``costing.Costs``.
 UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 
@@ -41,6 +43,9 @@ UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
 #: Those a payment after expiry asks by again.
 ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, PREORDER)
+#: Members with which only the owner may speak of stock: no sold-out hint is ever given to them,
+#: nor does one hold them up.
+OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER, SUPERSEDES})
 #: Where the first line's backings begin within a line.
 BACKINGS: Final = 3
 

@@ -18,3 +18,5 @@ class Reserve(Struct, frozen=True, gc=False):
     hold_ms: int
     extra: Extra | None
     partial: bool
+    #: The deciding shard, where it is not that of the smallest SKU.
+    home: int | None = None

@@ -10,7 +10,7 @@ from engine.outcome import Outcome
 from engine.record import Reservation, pack
 from engine.shares import settle
 from engine.state import PIECE, ShardState
-from engine.stock import Position
+from engine.stock import Book, Position
 
 #: What the elements of a reported shortfall are: the backing, its record, the promises it breaks.
 SHORTFALL_MEMBERS: Final = (
@@ -118,19 +118,19 @@ def shortfall_rows(state: ShardState, position: Position) -> list[list[Any]]:
             supply = None if position.supply is None else position.supply.supply
             rows.append([
                 position.book.sku, position.node, supply, *record[:5], keys,
-                alternatives(position),
+                others(position.book, position),
             ])  # fmt: skip
     return rows
 
 
-def alternatives(position: Position) -> list[list[Any]]:
-    """Where else units of the SKU could be had: ``[node, supply, units, available_at_ms]``."""
-    others = [at for at in position.book.positions.values() if at is not position and at.sellable]
-    others.sort(key=lambda at: (at.supply.available_at_ms if at.supply else 0, -at.sellable))
+def others(book: Book, besides: Position | None = None) -> list[list[Any]]:
+    """Where units of a SKU could be had: ``[node, supply, units, available_at_ms]``."""
+    found = [at for at in book.positions.values() if at is not besides and at.sellable]
+    found.sort(key=lambda at: (at.supply.available_at_ms if at.supply else 0, -at.sellable))
     return [
         [at.node, at.supply and at.supply.supply, at.sellable,
          at.supply and at.supply.available_at_ms]
-        for at in others[:_ALTERNATIVES_MAX]
+        for at in found[:_ALTERNATIVES_MAX]
     ]  # fmt: skip
 
 

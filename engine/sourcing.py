@@ -168,7 +168,5 @@ def withheld(book: Book, line: Line, demand: Demand, now_ms: int) -> bool:
 
     Gateways may still be calling the SKU sold out, to single lines that want all or nothing.
     """
-    if now_ms > book.hinted_until_ms or demand.partial:
-        return False
-    there: int = available(book, line[1], demand)
+    there: int = available(book, line[1], demand) if now_ms <= book.hinted_until_ms else 0
     return bool(there >= line[2])

@@ -17,7 +17,7 @@ from engine.filter import Filter
 from engine.ids import shard_of
 from engine.limits import HINT_MS
 from engine.outcome import Outcome
-from engine.record import CAMPAIGN, CHANNEL, DELIVER_BY, PARTIAL, PREORDER
+from engine.record import CHANNEL, OWNER_LOOKS
 from engine.requests import Reserve
 from gateway.ports import Owners
 
@@ -26,9 +26,6 @@ RENEW_AFTER_S: Final = HINT_MS / 2000
 VALID_S: Final = HINT_MS / 1000
 #: SKUs with a hint at a time; beyond, the owner answers.
 HINTS_MAX: Final = 1_000
-
-#: Members that need the owner's own look before stock is spoken of.
-_OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER})
 
 
 class Hint:
@@ -130,7 +127,7 @@ class Hints:
 
 
 def _can_be_hinted(asked: Reserve) -> bool:
-    return asked.extra is None or _OWNER_LOOKS.isdisjoint(asked.extra)
+    return asked.extra is None or OWNER_LOOKS.isdisjoint(asked.extra)
 
 
 def _wish(asked: Reserve) -> tuple[str | None, str | None]:

@@ -6,9 +6,11 @@ from math import ceil
 from typing import Any, Final
 
 from engine.commands import Reply
+from engine.ids import split_id
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome
 from engine.record import Status
+from gateway.times import written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +171,27 @@ def too_late(*, read: bool) -> Problem:
 
 
 def short_lines(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every line that is short, as the API lists them."""
+    """Every line that is short, as the API lists them; a fifth member has what else there is."""
     return [
         {"sku": sku, "node": node, "requested": requested, "available": available,
-         "next_available_at": None}
-        for sku, node, requested, available in rows
+         "next_available_at": _first_date(others), **_alternatives(others)}
+        for sku, node, requested, available, *others in rows
     ]  # fmt: skip
+
+
+def _first_date(others: Sequence[Any]) -> str | None:
+    dates = [at_ms for each in others for _, _, _, at_ms in each if at_ms is not None]
+    return written(min(dates)) if dates else None
+
+
+def _alternatives(others: Sequence[Any]) -> dict[str, Any]:
+    told = [
+        {"node": node, "supply": supply, "quantity": units,
+         "available_at": None if at_ms is None else written(at_ms)}
+        for each in others
+        for node, supply, units, at_ms in each
+    ]  # fmt: skip
+    return {"alternatives": told} if told else {}
 
 
 def _short(reply: Reply, _name: str) -> Problem:
@@ -218,6 +235,12 @@ def _unknown(kind: str, member: str) -> Callable[[Reply, str], Problem]:
 
 def _unknown_one(kind: str) -> Callable[[Reply, str], Problem]:
     return lambda _reply, name: problem(kind, name, id=name)
+
+
+def _unknown_reservation(reply: Reply, name: str) -> Problem:
+    """The one asked about, or the one that was to be superseded: that is told by its whole id."""
+    told = reply[1][0] if split_id(reply[1][0]) is not None else name
+    return problem("unknown-reservation", told, id=told)
 
 
 def _unknown_one_of(kind: str) -> Callable[[Reply, str], Problem]:
@@ -287,7 +310,7 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
         "key-reused", f"{name} was used with another body", id=name
     ),
     Outcome.INVALID: lambda reply, _name: invalid(reply[1], reply[2]),
-    Outcome.UNKNOWN_RESERVATION: _unknown_one("unknown-reservation"),
+    Outcome.UNKNOWN_RESERVATION: _unknown_reservation,
     Outcome.UNKNOWN_SKU: _unknown("unknown-sku", "skus"),
     Outcome.UNKNOWN_NODE: _unknown("unknown-node", "nodes"),
     Outcome.UNKNOWN_CAMPAIGN: _unknown_one_of("unknown-campaign"),

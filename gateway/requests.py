@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from engine import commands, record
-from engine.ids import ID, digest, home_of, shard_of
+from engine.ids import ID, digest, home_of, shard_of, split_id
 from engine.limits import HOLD_SECONDS_DEFAULT, QUANTITY_MAX
 from engine.record import Extra, Line
 from engine.requests import Reserve
@@ -56,7 +56,9 @@ class Ask(Struct, frozen=True, gc=False):
 
     def of(self, key: str) -> Reserve:
         """The request of the caller with this key."""
-        return Reserve(key, self.digest, self.lines, self.hold_ms, self.extra, self.partial)
+        return Reserve(
+            key, self.digest, self.lines, self.hold_ms, self.extra, self.partial, self.home
+        )
 
 
 class Asks:
@@ -87,10 +89,23 @@ class Asks:
         if body.campaign is not None and body.hold_seconds is None:
             hold_ms = 0  # As the campaign says.
         partial = extra is not None and record.PARTIAL in extra
-        hashed = digest(lines, hold_ms, extra)
         single, home = _place(lines, self._shards)
+        if body.supersedes is not None and extra is not None:
+            single, home = _follow(body.supersedes, prefix, extra, single, home, self._shards)
+        hashed = digest(lines, hold_ms, extra)
         tail = commands.reserve_tail(hashed, lines, hold_ms, extra)
         return Ask(lines, hashed, hold_ms, extra, partial, single, home, tail)
+
+
+def _follow(
+    old: str, prefix: str, extra: Extra, single: bool, home: int, shards: int
+) -> tuple[bool, int]:
+    """Where a cart's new version is decided: where the old one was."""
+    place = split_id(checked_id(old, f"{prefix}supersedes"))
+    if place is None or place[0] >= shards:
+        raise Refused(invalid(f"{prefix}supersedes", "is no id of a reservation"))
+    extra[record.SUPERSEDES] = place[1]
+    return single and place[0] == home, place[0]
 
 
 def _place(lines: list[Line], shards: int) -> tuple[bool, int]:
@@ -139,6 +154,7 @@ def _extra(body: ReservationBody, prefix: str) -> Extra | None:
         and body.fulfilment != "pickup"
         and not body.partial
         and not body.preorder
+        and body.supersedes is None
     ):
         return None
     extra: Extra = {}
@@ -159,7 +175,7 @@ def _extra(body: ReservationBody, prefix: str) -> Extra | None:
         extra[record.PARTIAL] = True
     if body.preorder:
         extra[record.PREORDER] = True
-    return extra or None
+    return extra if extra or body.supersedes is not None else None
 
 
 def _need_nodes(lines: list[WishedLine], prefix: str) -> None:

@@ -68,6 +68,7 @@ class ReservationBody(Body):
     hold_seconds: HoldSeconds | None = None
     partial: bool | None = None
     preorder: bool | None = None
+    supersedes: Id | None = None
 
 
 class ReservationsBody(Body):

@@ -55,7 +55,6 @@ class ChannelBody(Body):
 
     name: Text | None = None
     late_payment: Literal["hold_again", "alternatives", "refuse"] | None = None
-    hold_seconds: HoldSeconds | None = None
     anonymous_hold_seconds: HoldSeconds | None = None
     pool: Id | None = None
 
@@ -86,7 +85,6 @@ class Channel(Struct):
     channel: Id
     name: Text
     late_payment: Literal["hold_again", "alternatives", "refuse"]
-    hold_seconds: int | None
     anonymous_hold_seconds: int | None
     pool: Id | None
 
@@ -127,7 +125,7 @@ _LANE: Final[dict[str, Any]] = {
     "transit_hours": 24, "cutoff": "17:00",
 }  # fmt: skip
 _CHANNEL: Final[dict[str, Any]] = {
-    "name": "Live room 1", "late_payment": "hold_again", "hold_seconds": 600,
+    "name": "Live room 1", "late_payment": "hold_again",
     "anonymous_hold_seconds": 120, "pool": None,
 }  # fmt: skip
 

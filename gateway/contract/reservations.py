@@ -55,8 +55,11 @@ RESERVATIONS: Final = (
             200: Answer(kind=told.Reservation, example=examples.RESERVATION,
                         text="The same request again: the reservation as it stands now"),
         },
-        problems=(*WRITES, *UNITS, "key-reused", "unknown-zone", "unknown-campaign",
-            "campaign-not-open", "over-limit", "over-quota", "in-progress", "contended"),
+        problems=(
+            *WRITES, *UNITS, "key-reused", "unknown-reservation", "not-held", "unknown-zone",
+            "unknown-campaign", "campaign-not-open", "over-limit", "over-quota", "in-progress",
+            "contended",
+        ),
     ),
     Operation(
         method="GET", path="/v1/reservations", text="Find a reservation by the caller's key",

@@ -123,7 +123,6 @@ async def put_channel(ask: Ask) -> Response:
     members = {
         "name": channel if body.name is None else body.name,
         "late_payment": body.late_payment or "hold_again",
-        "hold_seconds": body.hold_seconds,
         "anonymous_hold_seconds": body.anonymous_hold_seconds,
         "pool": pool,
     }

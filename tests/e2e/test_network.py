@@ -212,9 +212,9 @@ def test_pools_and_channels(http: httpx.Client, fresh: Fresh, stocked: Stocked) 
     assert problem(http.put(f"/v1/channels/{channel}", json={"pool": "never"})) == (
         404, "unknown-pool",
     )  # fmt: skip
-    told = http.put(f"/v1/channels/{channel}", json={"pool": north, "hold_seconds": 60})
+    told = http.put(f"/v1/channels/{channel}", json={"pool": north})
     assert told.json() == {
-        "channel": channel, "name": channel, "late_payment": "hold_again", "hold_seconds": 60,
+        "channel": channel, "name": channel, "late_payment": "hold_again",
         "anonymous_hold_seconds": None, "pool": north,
     }  # fmt: skip
     assert told.json() in http.get("/v1/channels").json()["channels"]
