@@ -110,5 +110,5 @@ def _position(ledger: Any, field: str) -> bytes | None:
     position = book.positions.get(node) if book else None
     if position is None:
         return None
-    packed: bytes = pack([position.on_hand, position.safety_stock, position.quarantined])
+    packed: bytes = pack(position.kept())
     return packed

@@ -65,10 +65,11 @@ def _adjusted(subject: str, payload: Any) -> Shown | None:
     sku, _, slot = subject.partition("|")
     if ON_ITS_WAY in slot:
         return None  # What is on its way is told as a supply.
-    on_hand, safety_stock, quarantined, reference, reason = payload
+    on_hand, safety_stock, quarantined, reference, reason, *damaged = payload
     return "stock.adjusted", sku, {
         "node": slot, "on_hand": on_hand, "safety_stock": safety_stock,
-        "quarantined": quarantined, "reference": reference, "reason": reason,
+        "quarantined": quarantined, "damaged": sum(damaged), "reference": reference,
+        "reason": reason,
     }  # fmt: skip
 
 

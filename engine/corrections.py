@@ -1,6 +1,6 @@
 """What the world says about stock: receipts, counts, damage; each by reference, once."""
 
-from typing import Any
+from typing import Any, Final
 
 from engine.commands import Command, Reply
 from engine.events import Event
@@ -12,6 +12,12 @@ from engine.state import ShardState
 from engine.stock import Book, Node, Position, moved
 
 OK = Outcome.OK
+#: States of stock, and which may follow which: what is damaged is not sold without another look.
+MOVES: Final = {
+    "on_hand": ("quarantined", "damaged"),
+    "quarantined": ("on_hand", "damaged"),
+    "damaged": ("quarantined",),
+}
 
 
 def adjust(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -44,7 +50,10 @@ def _as_before(state: ShardState, rows: Any, refusals: dict[str, int]) -> list[A
 
 def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     """The position afterwards, or ``[Outcome, sku, node]``."""
-    sku, node, delta, on_hand, safety_stock, reason = row
+    sku, node, delta, on_hand, safety_stock, reason, *more = row
+    as_of_ms, move = more or (None, None)
+    if move is not None:
+        return _move(state, sku, node, move, reference, reason)
     book, place = state.books.get(sku), state.nodes.get(node)
     if book is None:
         return [Outcome.UNKNOWN_SKU, sku, node]
@@ -55,6 +64,8 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     after = before if delta is None and on_hand is None else on_hand
     if delta is not None:
         after = before + delta
+    elif as_of_ms is not None and known is not None:
+        after = max(0, on_hand + state.movements.since(known, as_of_ms))
     if after < 0:
         return [Outcome.NEGATIVE_STOCK, sku, node]
     if after > ON_HAND_MAX:
@@ -62,16 +73,46 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     position = known if known is not None else new_position(state, book, place)
     state.touch(position)
     state.correct(position, after)
+    if delta is not None:
+        state.movements.note(state, position, delta)
     if safety_stock is not None:
         position.safety_stock = safety_stock
         position.withhold()
         moved(position)
     review(state, position, reason or "correction")
-    state.fact(
-        Event.ADJUSTED,
-        position.backing,
-        [after, position.safety_stock, position.quarantined, reference, reason],
-    )
+    _tell(state, position, reference, reason)
+    return position.report()
+
+
+def _tell(state: ShardState, position: Position, reference: str, reason: str | None) -> None:
+    on_hand, safety_stock, quarantined, damaged = position.kept()
+    told = [on_hand, safety_stock, quarantined, reference, reason]
+    state.fact(Event.ADJUSTED, position.backing, [*told, damaged] if damaged else told)
+
+
+def _move(
+    state: ShardState, sku: str, node: str, move: list[Any], reference: str, reason: str | None
+) -> list[Any]:
+    """Let units of a position change their state; promised ones too: then there is a shortfall."""
+    origin, to, units = move
+    book = state.books.get(sku)
+    if book is None:
+        return [Outcome.UNKNOWN_SKU, sku, node]
+    position = book.positions.get(node)
+    if position is None:
+        known = node in state.nodes
+        return [Outcome.NEGATIVE_STOCK if known else Outcome.UNKNOWN_NODE, sku, node]
+    if getattr(position, origin) < units:
+        return [Outcome.NEGATIVE_STOCK, sku, node]
+    state.touch(position)
+    for name, change in ((origin, -units), (to, units)):
+        if name == "on_hand":
+            state.correct(position, position.on_hand + change)
+            state.movements.note(state, position, change)
+        else:
+            setattr(position, name, getattr(position, name) + change)
+    review(state, position, reason or to)
+    _tell(state, position, reference, reason)
     return position.report()
 
 
@@ -102,6 +143,13 @@ def reference(state: ShardState, command: Command, now_ms: int) -> Reply:
         remember(state, name, [digest.hex(), {}, now_ms])
         return [OK]
     return [Outcome.REPEATED if known[0] == digest.hex() else Outcome.KEY_REUSED, name]
+
+
+def forget_movements(state: ShardState, now_ms: int, most: int) -> None:
+    """Drop up to ``most`` minutes of movements that no count may be dated before any more."""
+    for name in state.movements.forget(state, now_ms, most):
+        state.field(name, None)
+        state.fact(Event.FORGOTTEN, name, None)
 
 
 def forget_references(state: ShardState, now_ms: int, most: int) -> None:

@@ -10,7 +10,7 @@ from engine.events import FORMAT, Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
 from engine.shares import Counts, Share
-from engine.stock import Position
+from engine.stock import Counters, Position
 
 #: One shared empty pair for the many positions whose world did not change.
 _STILL = (0, 0)
@@ -69,7 +69,7 @@ class Effects:
         #: are not among them: their facts say all there is to say.
         self.records: dict[str, bytes | None] = {}
         #: Counters before.
-        self.positions: dict[Position, tuple[int, int, int, int, int]] = {}
+        self.positions: dict[Position, Counters] = {}
         #: Units added and removed by the world rather than by promises.
         self.world: dict[Position, tuple[int, int]] = {}
         #: Shares before.
@@ -114,7 +114,7 @@ class Effects:
         """Flat (backing, taken, added, removed) of every backing whose free units moved."""
         entries: list[Any] = []
         world = self.world
-        for position, (on_hand, _, reserved, committed, _) in self.positions.items():
+        for position, (on_hand, _, reserved, committed, _, _) in self.positions.items():
             added, removed = world.get(position, _STILL)
             freed = position.on_hand - position.reserved - position.committed
             taken = on_hand - reserved - committed - freed + added - removed
@@ -143,11 +143,9 @@ class Effects:
                 position in self.world
                 or position.on_hand != before[0]
                 or position.safety_stock != before[1]
-                or position.quarantined != before[4]
+                or (position.quarantined, position.damaged) != before[4:]
             ):
-                self.fields[f"q|{position.backing}"] = pack(
-                    [position.on_hand, position.safety_stock, position.quarantined]
-                )
+                self.fields[f"q|{position.backing}"] = pack(position.kept())
         for share, counts in self.shares.items():
             self._share_fields(share, counts)
 

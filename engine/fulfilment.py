@@ -76,6 +76,7 @@ def _ship(
             state.touch(position)
             position.on_hand -= units
             position.committed -= units
+            state.movements.note(state, position, -units)
             counted = account_of(book, reservation.extra)
             if counted is not None:
                 counted.ship(state, units)

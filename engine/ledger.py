@@ -43,6 +43,7 @@ def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.tidy``; a little at a time."""
     most = max(SWEEP_MAX, len(state.references) // _REFERENCES_SHARE)
     corrections.forget_references(state, now_ms, most)
+    corrections.forget_movements(state, now_ms, SWEEP_MAX)
     oldest = min(state.closed_hours, default=None)
     last = (now_ms - state.window_ms) // CLOSED_BUCKET_MS - 1
     if oldest is not None and oldest <= last and state.effects.drop_bucket is None:

@@ -8,7 +8,7 @@ LINES_MAX: Final = 200
 BATCH_REQUEST_MAX: Final = 2_000
 #: Rows of one adjustment request, and how many of them one commit applies.
 ADJUSTMENTS_MAX: Final = 10_000
-ADJUSTMENT_SLICE: Final = 1_000
+ADJUSTMENT_SLICE: Final = 250  # About a millisecond: reservations wait behind it.
 #: SKUs in one availability query.
 QUERY_SKUS_MAX: Final = 200
 #: Promises that one commit moves from a supply to the node where it has come.
@@ -30,6 +30,8 @@ SPLIT_MAX: Final = 5
 LATE_CENTS_PER_HOUR: Final = 50
 #: Kinds of refusals (SKU, share, reason) counted apart in a second; the rest count together.
 REFUSALS_KEPT_MAX: Final = 1_000
+#: How far back a count may be dated: what moved since is remembered for so long.
+MOVEMENTS_KEPT_MS: Final = 24 * 3_600_000
 #: Bytes of network elements that one command brings to a shard, about.
 NETWORK_BYTES_MAX: Final = 256 * 1024
 #: Lanes that one command changes, and of one request.

@@ -28,6 +28,8 @@ class LoadedState(ShardState):
                 self.network = unpack(value)
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
+            elif kind == "x":
+                self.movements.load(rest, unpack(value))
             elif kind == "u":
                 supplies[rest] = SupplyMembers(*unpack(value))
             elif kind in ("s", "a"):
@@ -39,9 +41,11 @@ class LoadedState(ShardState):
         for backing, value in later:
             sku, _, slot = backing.partition("|")
             position = self._position(self.books[sku], slot, supplies.get(backing))
-            position.on_hand, position.safety_stock, position.quarantined = unpack(value)
+            position.on_hand, position.safety_stock, position.quarantined, *more = unpack(value)
+            position.damaged = more[0] if more else 0
             position.withhold()
         self._load_shares(shares)
+        self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
 

@@ -376,6 +376,7 @@ def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
             state.touch(position)
             position.committed -= units
             # A count may have found fewer since home looked: what left cannot be on hand.
+            state.movements.note(state, position, -min(units, position.on_hand))
             position.on_hand = max(0, position.on_hand - units)
             counted = account_of(position.book, piece.extra)
             if counted is not None:

@@ -15,6 +15,7 @@ from engine.effects import HELD, Effects, Sealed, add_to, seal
 from engine.events import Event
 from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
+from engine.movements import Movements
 from engine.record import (
     FLAGS_AT,
     FOUR_MEMBERS,
@@ -96,6 +97,7 @@ class ShardState:
         #: When each SKU last changed, oldest first: what views ask for.
         self.changed: dict[str, int] = {}
         self.changed_floor = 0
+        self.movements = Movements()
         self.refusals: list[Refusal] = []  # Said by the batch being decided.
         self.effects = Effects()
         self.due_at = Expiring(-1, b"", [])

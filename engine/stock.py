@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from heapq import heappush
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from engine.ids import backing_of
 from engine.record import pack
@@ -51,6 +51,7 @@ class Position:
         "backing",
         "book",
         "committed",
+        "damaged",
         "node",
         "on_hand",
         "place",
@@ -79,7 +80,8 @@ class Position:
         )  # All that a request without a share may not take: see ``withhold``.
         self.reserved = 0  # In held reservations.
         self.committed = 0  # In confirmed ones, not shipped yet.
-        self.quarantined = 0  # There, but not good; not part of on_hand.
+        self.quarantined = 0  # There, but held back until somebody has looked; not part of on_hand.
+        self.damaged = 0  # There, and no good; not part of on_hand.
         self.tails: dict[tuple[str | None, int], bytes] = {}  # See ``pack_tail``.
 
     @property
@@ -114,28 +116,38 @@ class Position:
         self.tails[wish, units] = tail
         return tail
 
-    def counts(self) -> tuple[int, int, int, int, int]:
+    def counts(self) -> "Counters":
         """All counters, in the order of ``restore``."""
-        return (self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined)
+        return (
+            self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined,
+            self.damaged,
+        )  # fmt: skip
 
-    def restore(self, counts: tuple[int, int, int, int, int]) -> None:
+    def restore(self, counts: "Counters") -> None:
         """Take all counters back to what ``counts`` said before."""
-        self.on_hand, self.safety_stock, self.reserved, self.committed, self.quarantined = counts
+        self.on_hand, self.safety_stock, self.reserved, self.committed = counts[:4]
+        self.quarantined, self.damaged = counts[4:]
         self.withhold()
+
+    def kept(self) -> list[int]:
+        """The counters that the store keeps; the others are sums of records."""
+        return [self.on_hand, self.safety_stock, self.quarantined, self.damaged]
 
     def report(self) -> list[Any]:
         """The position as replies carry it; see ``POSITION_MEMBERS``."""
         return [
             self.book.sku, self.node, self.on_hand, self.safety_stock, self.reserved,
-            self.committed, self.quarantined, self.sellable, self.shortfall,
+            self.committed, self.quarantined, self.sellable, self.shortfall, self.damaged,
         ]  # fmt: skip
 
 
 #: What the elements of a reported position are.
 POSITION_MEMBERS = (
     "sku", "node", "on_hand", "safety_stock", "reserved", "committed", "quarantined", "sellable",
-    "shortfall",
+    "shortfall", "damaged",
 )  # fmt: skip
+#: on_hand, safety_stock, reserved, committed, quarantined, damaged
+Counters: TypeAlias = tuple[int, int, int, int, int, int]
 
 
 class Terms(NamedTuple):

@@ -102,6 +102,7 @@ def _send_off(state: ShardState, book: Book, members: SupplyMembers) -> Reply | 
         short = [[book.sku, members.from_node, members.quantity, there]]
         return [Outcome.SHORT, short, False]
     state.correct(origin, origin.on_hand - members.quantity)
+    state.movements.note(state, origin, -members.quantity)
     adjusted(state, origin, "transfer")
     return None
 
@@ -109,8 +110,7 @@ def _send_off(state: ShardState, book: Book, members: SupplyMembers) -> Reply | 
 def adjusted(state: ShardState, position: Position, reason: str) -> None:
     """Say what is on hand now, and whom that leaves short."""
     review(state, position, reason)
-    counts = [position.on_hand, position.safety_stock, position.quarantined]
-    state.fact(Event.ADJUSTED, position.backing, [*counts, None, reason])
+    state.fact(Event.ADJUSTED, position.backing, [*position.kept()[:3], None, reason])
 
 
 def _add(state: ShardState, book: Book, node: str, supply: Supply) -> Position:
@@ -196,8 +196,7 @@ def _go_on(state: ShardState, position: Position) -> Reply:
         _end_arrival(state, position)
     for at in (to, position):
         review(state, at)
-        counts = [at.on_hand, at.safety_stock, at.quarantined]
-        state.fact(Event.ADJUSTED, at.backing, [*counts, None, "arrival"])
+        state.fact(Event.ADJUSTED, at.backing, [*at.kept()[:3], None, "arrival"])
     return _told(state, position)
 
 
@@ -209,6 +208,7 @@ def _at(state: ShardState, book: Book, node: str) -> Position:
 def _put_down(state: ShardState, position: Position, to: Position, units: int) -> None:
     """Units that nobody was promised; more than was expected may have come."""
     state.correct(to, to.on_hand + units)
+    state.movements.note(state, to, units)
     state.correct(position, max(0, position.on_hand - units))
 
 
@@ -241,6 +241,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     costs = reservation.extra.get(COSTS, {})
     if position.backing in costs:
         costs[to.backing] = costs[position.backing]  # What was said still holds.
+    state.movements.note(state, to, units)
     for at, sign in ((position, -1), (to, 1)):
         state.touch(at)
         at.on_hand += sign * units

@@ -124,6 +124,7 @@ class Position(Struct):
     reserved: int
     committed: int
     quarantined: int
+    damaged: int
     sellable: int
     shortfall: int
 

@@ -41,6 +41,7 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("PUT", "/v1/skus/{sku}"): skus.put_sku,
     ("GET", "/v1/skus/{sku}"): skus.get_sku,
     ("POST", "/v1/stock/adjustments"): stock.adjust,
+    ("POST", "/v1/stock/moves"): stock.move,
     ("GET", "/v1/stock/{sku}"): stock.get_stock,
     ("PUT", "/v1/lanes"): network.put_lanes,
     ("GET", "/v1/lanes"): network.get_lanes,

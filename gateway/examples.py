@@ -61,7 +61,7 @@ ADJUSTMENTS_BODY: Final[Document] = {
 }
 POSITION: Final[Document] = {
     "sku": "85123A", "node": "store-leeds", "on_hand": 40, "safety_stock": 0, "reserved": 2,
-    "committed": 0, "quarantined": 0, "sellable": 38, "shortfall": 0,
+    "committed": 0, "quarantined": 0, "sellable": 38, "shortfall": 0, "damaged": 0,
 }  # fmt: skip
 ADJUSTED: Final[Document] = {
     "reference": "po-17", "repeated": False, "results": [{"status": 200, "body": POSITION}],

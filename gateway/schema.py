@@ -30,6 +30,7 @@ Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 HoldSeconds = Annotated[int, Meta(ge=1, le=HOLD_SECONDS_MAX)]
 Stock = Annotated[int, Meta(ge=0, le=ON_HAND_MAX)]
+StockState = Literal["on_hand", "quarantined", "damaged"]
 
 
 class Body(Struct, forbid_unknown_fields=True, gc=False):
@@ -149,6 +150,7 @@ class Adjustment(Body):
     on_hand: Stock | None = None
     safety_stock: Stock | None = None
     reason: Text | None = None
+    as_of: Time | None = None
 
 
 class AdjustmentsBody(Body):
@@ -156,3 +158,21 @@ class AdjustmentsBody(Body):
 
     reference: Id
     adjustments: Annotated[list[Adjustment], Meta(min_length=1, max_length=ADJUSTMENTS_MAX)]
+
+
+class Move(Body, rename={"from_": "from"}):
+    """Units of one position that change their state."""
+
+    sku: Id
+    node: Id
+    from_: StockState
+    to: StockState
+    quantity: Quantity
+    reason: Text | None = None
+
+
+class MovesBody(Body):
+    """Moves under one reference; each stands alone."""
+
+    reference: Id
+    moves: Annotated[list[Move], Meta(min_length=1, max_length=ADJUSTMENTS_MAX)]

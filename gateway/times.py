@@ -1,6 +1,7 @@
 """Instants as the API writes and reads them. Inside, they are whole milliseconds since 1970."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
@@ -22,6 +23,11 @@ def _second(seconds: int) -> str:
 def written(at_ms: int) -> str:
     """UTC with exactly three decimals, such as ``2026-12-01T12:00:00.000Z``."""
     return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+def now_ms() -> int:
+    """The clock of this worker; what is decided goes by the shard's."""
+    return time.time_ns() // 1_000_000
 
 
 def read(text: str) -> int:

@@ -119,7 +119,7 @@ def stocked_ledger(stock: Stock, nodes: Mapping[str, dict[str, Any]] | None = No
 def counters(ledger: Ledger) -> dict[str, tuple[int, ...]]:
     """On hand, safety stock, reserved, committed and quarantined units of every backing."""
     return {
-        position.backing: position.counts()
+        position.backing: position.counts()[:5]
         for book in ledger.books.values()
         for position in book.positions.values()
     }

@@ -237,6 +237,8 @@ def settle(key: str, shard: int, message: Any) -> Command:
 def adjust(reference: str, number: int, digest: bytes, rows: Sequence[Sequence[Any]]) -> Command:
     """A slice of an adjustment. ``rows``: ``[sku, node, delta, on_hand, safety_stock, reason]``.
 
+    Or with two members more: when ``on_hand`` was counted (ms), and a move ``[from, to, units]``.
+
     → OK or REPEATED, then for each row a position, or ``[Outcome, sku, node]`` where refused.
     """
     return [Op.ADJUST, reference, number, digest, rows]

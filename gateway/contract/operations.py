@@ -21,7 +21,7 @@ _PATIENCE: Final = Parameter(
 )  # fmt: skip
 RUNNING: Final = (
     Operation(
-        method="GET", path="/v1/events", text="What happened, in order within a shard",
+        method="GET", path="/v1/events", text="What happened, in order; or a stream of it",
         parameters=(
             Parameter(name="after", schema={"type": "string"}, text="A cursor; none: oldest kept"),
             Parameter(name="limit", text="Most events to answer",
@@ -29,8 +29,6 @@ RUNNING: Final = (
             Parameter(name="types", schema={"type": "string"}, example="stock.adjusted",
                       text="Only these, with commas between them"),
             Parameter(name="sku", schema=ID_SCHEMA, text="Only what is about this SKU alone"),
-            Parameter(name="Last-Event-ID", where="header", schema={"type": "string"},
-                      text="Of a stream: the last id that was read"),
         ),
         problems=(*SHAPE, *OWNER, "cursor-expired"),
         answers={200: Answer(kind=told.Events, example=examples.EVENTS, text="A page")},

@@ -42,6 +42,16 @@ STOCK: Final = (
                              text="One result for each, in order")},
     ),
     Operation(
+        method="POST", path="/v1/stock/moves", text="Stock set apart, written off, or good again",
+        body=schema.MovesBody, problems=(*WRITES, "key-reused"),
+        body_example={"reference": "check-7", "moves": [
+            {"sku": "85123A", "node": "store-leeds", "from": "on_hand", "to": "quarantined",
+             "quantity": 2, "reason": "wet box"},
+        ]},
+        answers={200: Answer(kind=told.Adjusted, example=examples.ADJUSTED,
+                             text="One result for each, in order")},
+    ),
+    Operation(
         method="GET", path="/v1/stock/{sku}", text="Stock of a SKU, read from its owner",
         problems=(*SHAPE, *OWNER, "unknown-sku"),
         answers={200: Answer(kind=told.Stock, example=examples.STOCK, text="All positions")},

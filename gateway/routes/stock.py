@@ -6,18 +6,23 @@ from typing import Any, Final
 from fastapi import Response
 
 from engine import commands
+from engine.corrections import MOVES
 from engine.ids import shard_of
+from engine.limits import MOVEMENTS_KEPT_MS
 from engine.outcome import Outcome
 from engine.record import pack
 from engine.stock import POSITION_MEMBERS
+from gateway import times
 from gateway.cold import Ask
 from gateway.problems import Refused, invalid, of_reply
 from gateway.reading import Reader, checked_id
+from gateway.requests import instant
 from gateway.routes.quotas import document as quota
 from gateway.routes.supplies import shortfall, supply
-from gateway.schema import Adjustment, AdjustmentsBody
+from gateway.schema import Adjustment, AdjustmentsBody, Move, MovesBody
 
 _READ_ADJUSTMENTS: Final = Reader(AdjustmentsBody)
+_READ_MOVES: Final = Reader(MovesBody)
 _DIGEST_BYTES: Final = 16
 
 
@@ -25,8 +30,18 @@ async def adjust(ask: Ask) -> Response:
     """POST /v1/stock/adjustments"""
     ask.query()
     body = await ask.body(_READ_ADJUSTMENTS)
-    reference = checked_id(body.reference, "reference")
-    rows = _rows(body.adjustments)
+    return await _adjusted(ask, body.reference, _rows(body.adjustments))
+
+
+async def move(ask: Ask) -> Response:
+    """POST /v1/stock/moves"""
+    ask.query()
+    body = await ask.body(_READ_MOVES)
+    return await _adjusted(ask, body.reference, _moves(body.moves))
+
+
+async def _adjusted(ask: Ask, name: str, rows: list[list[Any]]) -> Response:
+    reference = checked_id(name, "reference")
     digest = blake2b(pack(rows), digest_size=_DIGEST_BYTES).digest()
     done = await ask.client.adjust(reference, digest, rows, ask.deadline_at)
     for row in rows:
@@ -49,7 +64,35 @@ def _rows(adjustments: list[Adjustment]) -> list[list[Any]]:
         if (row.sku, row.node) in seen:
             raise Refused(invalid(f"{path}.sku", "this sku and node occurred before"))
         seen.add((row.sku, row.node))
-        rows.append([row.sku, row.node, row.delta, row.on_hand, row.safety_stock, row.reason])
+        plain = [row.sku, row.node, row.delta, row.on_hand, row.safety_stock, row.reason]
+        rows.append(plain if row.as_of is None else [*plain, _as_of(row, path), None])
+    return rows
+
+
+def _as_of(row: Adjustment, path: str) -> int:
+    """When a count was taken; Refused where what moved since is not remembered."""
+    at_ms, now_ms = instant(row.as_of or "", f"{path}.as_of"), times.now_ms()
+    if row.on_hand is None:
+        raise Refused(invalid(f"{path}.as_of", "dates a count; give on_hand with it"))
+    if at_ms > now_ms:
+        raise Refused(invalid(f"{path}.as_of", "lies ahead"))
+    if at_ms < now_ms - MOVEMENTS_KEPT_MS:
+        told = "is more than 24 hours ago: what moved since is not known, count again"
+        raise Refused(invalid(f"{path}.as_of", told))
+    return at_ms
+
+
+def _moves(moves: list[Move]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for number, row in enumerate(moves):
+        path = f"moves[{number}]"
+        checked_id(row.sku, f"{path}.sku")
+        checked_id(row.node, f"{path}.node")
+        if row.to not in MOVES[row.from_]:
+            may = " or ".join(MOVES[row.from_])
+            raise Refused(invalid(f"{path}.to", f"from {row.from_} units become {may}"))
+        how = [row.from_, row.to, row.quantity]
+        rows.append([row.sku, row.node, None, None, None, row.reason, None, how])
     return rows
 
 

@@ -159,7 +159,7 @@ async def get_shortfalls(ask: Ask) -> Response:
     """GET /v1/shortfalls"""
     query = ask.query("after", "limit")
     limit = limit_in(query.get("limit"))
-    after = checked_id(query["after"], "query.after") if query.get("after") else ""
+    after = checked_id(query["after"], "query.after") if "after" in query else ""
     rows = await over_shards.shortfalls(ask.client, after, limit + 1, ask.deadline_at)
     if rows and not isinstance(rows[0], list):
         raise Refused(of_read(rows, "shortfalls"))

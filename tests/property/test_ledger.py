@@ -172,7 +172,7 @@ class LedgerMachine(Machine):
             assert found[:4] == [sku, node, self.model.on_hand[place],
                                  self.model.safety.get(place, 0)]  # fmt: skip
             assert found[4:] == [self.model.reserved(place), self.model.committed(place), 0,
-                                 self.model.sellable(place), max(0, -free)]  # fmt: skip
+                                 self.model.sellable(place), max(0, -free), 0]  # fmt: skip
 
     @rule(weight=st.integers(0, 1))
     def define_sku(self, weight: int) -> None:

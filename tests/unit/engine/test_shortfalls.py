@@ -40,7 +40,7 @@ def ledger() -> Ledger:
 def test_a_count_below_what_is_promised_is_accepted_and_recorded(ledger: Ledger) -> None:
     """Sellable is 0, the shortfall the difference; the newest promises are the ones that break."""
     reply = ledger.decide(count("A", 4), NOW_MS)
-    assert reply == [Outcome.OK, ["A", "w1", 4, 0, 8, 0, 0, 0, 4]]
+    assert reply == [Outcome.OK, ["A", "w1", 4, 0, 8, 0, 0, 0, 4, 0]]
     assert short(ledger) == [["w1", 4, "correction", ["c", "b"]]]
     record = ledger.shortfalls["A|w1"]
     assert record[3:5] == [NOW_MS, NOW_MS + SHORTFALL_DEADLINE_MS]
@@ -76,10 +76,10 @@ def test_rows_stand_alone_and_a_reference_counts_once(ledger: Ledger) -> None:
     refused = [[Outcome.NEGATIVE_STOCK, "A", "w1"], [Outcome.UNKNOWN_SKU, "no", "w1"],
                [Outcome.UNKNOWN_NODE, "A", "no"], [Outcome.OUT_OF_RANGE, "A", "w1"]]  # fmt: skip
     first = ledger.decide(command, NOW_MS)
-    assert first == [Outcome.OK, ["A", "w1", 15, 0, 8, 0, 0, 7, 0], *refused]
+    assert first == [Outcome.OK, ["A", "w1", 15, 0, 8, 0, 0, 7, 0, 0], *refused]
     ledger.decide(commands.release("a"), NOW_MS)
     again = ledger.decide(command, NOW_MS)
-    assert again == [Outcome.REPEATED, ["A", "w1", 15, 0, 6, 0, 0, 9, 0], *refused]
+    assert again == [Outcome.REPEATED, ["A", "w1", 15, 0, 6, 0, 0, 9, 0, 0], *refused]
     other = adjust(("A", "w1", 6), reference="po")
     assert ledger.decide(other, NOW_MS) == [Outcome.KEY_REUSED, "po"]
 
@@ -87,7 +87,7 @@ def test_rows_stand_alone_and_a_reference_counts_once(ledger: Ledger) -> None:
 def test_safety_stock_is_withheld_but_no_shortfall(ledger: Ledger) -> None:
     """Raising it above what is free makes sellable 0, nothing more."""
     reply = ledger.decide(adjust(("A", "w1", None, None, 7)), NOW_MS)
-    assert reply[1] == ["A", "w1", 10, 7, 8, 0, 0, 0, 0]
+    assert reply[1] == ["A", "w1", 10, 7, 8, 0, 0, 0, 0, 0]
     assert short(ledger) == []
     assert ledger.decide(reserve("d", ("A", 1)), NOW_MS)[0] == Outcome.SHORT
 
@@ -98,4 +98,4 @@ def test_what_a_batch_writes_of_a_new_position_is_how_it_ends() -> None:
     ledger.decide_all([receive("A", 9, "w2"), receive("A", -9, "w2")], NOW_MS)
     sealed = ledger.seal()
     assert sealed is not None
-    assert sealed.effects.fields["q|A|w2"] == pack([0, 0, 0])
+    assert sealed.effects.fields["q|A|w2"] == pack([0, 0, 0, 0])
