@@ -46,10 +46,11 @@ def _shown(value: bool | int | float) -> str:
 def _loaded(url: str, skus: int | None) -> dict[str, Any]:
     """What ``sample.load.load`` did, with progress on standard error. Raises Stop."""
     # numpy and the rest cost half a second, which only this command should wait for.
+    from gateway.pipe import Unreachable
     from gateway.sample.columns import SampleMissing
     from gateway.sample.journey import Journey
-    from gateway.sample.load import LoadRefused, load
-    from gateway.sample.pipe import Unreachable
+    from gateway.sample.load import load
+    from gateway.sending import LoadRefused
 
     try:
         errors().print("reading a year of sales …")

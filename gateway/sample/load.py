@@ -16,8 +16,9 @@ from urllib.parse import quote
 import msgspec
 
 from engine.limits import ADJUSTMENTS_MAX, DEADLINE_MS_MAX
+from gateway.pipe import Unreachable, request
 from gateway.sample.journey import POSITIONS_MAX, Article, Journey, Node, Stock
-from gateway.sample.pipe import Answer, Pipe, Unreachable, open_pipe, request
+from gateway.sending import LoadRefused, Sender
 
 #: (pipes, requests a block). The gateway serves one request of a pipe at a time, so pipes make
 #: batches and blocks save turns of our loop. A node is told to every shard, so few at a time; an
@@ -25,17 +26,9 @@ from gateway.sample.pipe import Answer, Pipe, Unreachable, open_pipe, request
 NODES_AT_ONCE: Final = (2, 8)
 SKUS_AT_ONCE: Final = (32, 16)
 ADJUSTMENTS_AT_ONCE: Final = (2, 1)
-#: Tries of one request; with the waits that gateways ask for they last about half a minute.
-TRIES_MAX: Final = 12
-WAIT_MS_MAX: Final = 5_000
-
 #: Told after each block: what is being loaded, how many are done, how many there are.
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
-
-
-class LoadRefused(Exception):
-    """The gateway refused what no repeat will change; the text is its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +42,6 @@ class Loaded:
     refused: int
     repeated: bool  # All stock was there already, by an earlier load.
     seconds: float
-
-
-class _Problem(msgspec.Struct):
-    title: str = ""
-    detail: str = ""
-    retryable: bool = False
-    retry_after_ms: int = 200
 
 
 class _Row(msgspec.Struct):
@@ -153,7 +139,7 @@ async def _send(
     bodies: list[bytes] = []
 
     async def work() -> None:
-        sender = _Sender(url)
+        sender = Sender(url)
         try:
             for block in blocks:
                 bodies.extend(await sender.settle(block))
@@ -169,67 +155,3 @@ async def _send(
     except* (Unreachable, LoadRefused) as failed:
         raise failed.exceptions[0] from None
     return bodies
-
-
-class _Sender:
-    """Sends blocks over one pipe, which it opens again when it breaks."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._pipe: Pipe | None = None
-
-    async def settle(self, block: list[bytes]) -> list[bytes]:
-        """Bodies of the accepted answers. Raises Unreachable or LoadRefused."""
-        bodies: list[bytes] = []
-        for attempt in range(1, TRIES_MAX + 1):
-            try:
-                answers = await self._exchange(block)
-            except Unreachable:
-                if attempt == TRIES_MAX:
-                    raise
-                self.close()
-                wait_ms = 200 * attempt
-            else:
-                block, wait_ms = _left(block, answers, bodies)
-            if not block:
-                return bodies
-            await asyncio.sleep(min(wait_ms, WAIT_MS_MAX) / 1000)
-        message = f"the gateway was not ready for it {TRIES_MAX} times: see `tidegate status`"
-        raise LoadRefused(message)
-
-    def close(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
-
-    async def _exchange(self, block: list[bytes]) -> list[Answer]:
-        if self._pipe is None:
-            self._pipe = await open_pipe(self._url)
-        return await self._pipe.exchange(block)
-
-
-def _left(
-    block: list[bytes], answers: list[Answer], bodies: list[bytes]
-) -> tuple[list[bytes], int]:
-    """The requests to send again and when, in ms; bodies of accepted ones go to ``bodies``."""
-    again: list[bytes] = []
-    wait_ms = 0
-    for sent, (status, body) in zip(block, answers, strict=True):
-        if status < 400:
-            bodies.append(body)
-            continue
-        problem = _problem_of(body)
-        if not problem.retryable:
-            first_line = sent.split(b" HTTP/", 1)[0].decode()
-            message = f"{first_line}: {status} {problem.title}: {problem.detail}"
-            raise LoadRefused(message)
-        again.append(sent)
-        wait_ms = max(wait_ms, problem.retry_after_ms)
-    return again, wait_ms
-
-
-def _problem_of(body: bytes) -> _Problem:
-    try:
-        return msgspec.json.decode(body, type=_Problem)
-    except msgspec.DecodeError:
-        return _Problem(title="no problem document", detail=body[:200].decode(errors="replace"))

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.sample import load as loading
+from gateway import sending
+from gateway.pipe import Unreachable, open_pipe, request
 from gateway.sample.columns import NOTHING_KNOWN, Columns
 from gateway.sample.journey import Journey
-from gateway.sample.load import LoadRefused, load
-from gateway.sample.pipe import Unreachable, open_pipe, request
+from gateway.sample.load import load
+from gateway.sending import LoadRefused
 from tests.unit.cli.scripted import ScriptedGateway
 
 SKUS = 40
@@ -126,7 +127,7 @@ def test_a_gateway_that_is_never_ready_ends_the_load(
 def test_a_gateway_that_is_gone_is_named(
     monkeypatch: pytest.MonkeyPatch, journey: Journey, unused_url: str
 ) -> None:
-    monkeypatch.setattr(loading, "WAIT_MS_MAX", 1)
+    monkeypatch.setattr(sending, "WAIT_MS_MAX", 1)
     with pytest.raises(Unreachable, match=unused_url):
         asyncio.run(load(unused_url, journey))
 
