@@ -219,12 +219,14 @@ async def _positions(address: Address, skus: Sequence[str]) -> dict[str, Positio
 
 
 def position_of(answer: Mapping[str, Any]) -> Position:
-    """One answer of GET /v1/stock, summed over nodes."""
+    """One answer of GET /v1/stock, summed over nodes and what is on its way to them."""
     rows = answer["positions"]
     promised = [row["reserved"] + row["committed"] for row in rows]
+    coming = [supply for supply in answer["supplies"] if supply["state"] == "open"]
+    to_come = sum(supply["quantity"] - supply["received"] for supply in coming)
     return Position(
-        on_hand=sum(row["on_hand"] for row in rows),
-        promised=sum(promised),
+        on_hand=sum(row["on_hand"] for row in rows) + to_come,
+        promised=sum(promised) + sum(supply["promised"] for supply in coming),
         oversold=sum(
             max(0, units - row["on_hand"]) for units, row in zip(promised, rows, strict=True)
         ),

@@ -7,13 +7,14 @@ of them the drop's crowd, more buyers than there are units. Baselines come befor
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from bench import rivals
 from bench.arrivals import Spike, Times, replay, spike
 from bench.audit import Told, audit
+from bench.drop import CAMPAIGN, CHANNEL, Network, close_drop, network, open_drop
 from bench.load import Address, Closed, Open, closed, open_loop
 from bench.orders import Basket, Demand, Orders
 from bench.page import page, picture
@@ -22,7 +23,7 @@ from bench.real_orders import journey
 from bench.report import Document, write_json
 from bench.sale import ratios
 from bench.scenario import PLENTY, Options, Run, Scenario
-from gateway.sample.journey import Journey, Stock
+from gateway.sample.journey import Journey, Node, Stock
 from gateway.sample.load import load
 
 #: Best sellers in the drop, and how many buyers a second come for each unit of theirs once it
@@ -34,6 +35,8 @@ _SECONDS: Final = 20.0
 _OPENS_SHARE: Final = 0.2
 _DROP_SHARE: Final = 0.5
 _BASKETS_PER_S: Final = 150
+#: Buyers who pay at once for what they hold.
+_PAID_SHARE: Final = 0.9
 #: Length of every other step, at most.
 _STEP_S: Final = 3.0
 
@@ -44,7 +47,7 @@ class Sale:
 
     times: Times
     baskets: list[Basket]
-    drop: dict[str, int]  # SKU of the drop → units there are, all nodes together.
+    drop: dict[str, int]  # SKU of the drop → units declared.
 
 
 def plan(year: Journey, stock: list[Stock], seconds: float, seed: int) -> Sale:
@@ -93,13 +96,22 @@ async def play(scenario: Scenario, options: Options) -> Run:
             run.figures["ready_s"] = product.ready_s
             ceiling = scenario.demand.skus()
             await _load(product.address, year, options, run)
+            around = network([node.node for node in year.nodes if node.kind == "store"])
+            stores = {node.node: _members(node) for node in year.nodes}
+            options.say("declaring the drop")
+            preview = await open_drop(product.address, around, stores, sale.drop)
+            run.figures["declared_units"] = sum(sale.drop.values())
+            run.figures["declared_on_its_way"] = _on_its_way(preview)
             await fill(product.address, dict.fromkeys(ceiling, PLENTY))
             told = Told()
-            await _sell(product.address, sale, told, options, run)
+            await _sell(product.address, sale, around, told, options, run)
+            _report(await close_drop(product.address), run)
             await _ceiling(product.address, scenario.demand, told, steps, run)
             options.say("audit")
             skus = {sku for basket in sale.baskets for sku, _ in basket}
             there = _units_of(stock, skus) | dict.fromkeys(ceiling, PLENTY)
+            for sku, units in sale.drop.items():
+                there[sku] = there.get(sku, 0) + units
             run.audit = await audit(product.address, told, there)
     ratios(run)
     return run
@@ -117,16 +129,51 @@ async def _load(address: Address, year: Journey, options: Options, run: Run) -> 
     run.figures["positions"] = loaded.positions
 
 
-async def _sell(address: Address, sale: Sale, told: Told, options: Options, run: Run) -> None:
+def _members(node: Node) -> dict[str, object]:
+    return {"kind": node.kind, "name": node.name, "priority": node.priority}
+
+
+def _on_its_way(preview: dict[str, Any]) -> int:
+    """Declared units that are ordered or in transfer."""
+    return sum(
+        source["quantity"]
+        for item in preview["items"]
+        for source in item["backings"]
+        if source["supply"] is not None
+    )
+
+
+def _report(report: dict[str, Any], run: Run) -> None:
+    """What became of the declared units."""
+    for name in ("sold", "returned", "refused", "oversold"):
+        run.figures[f"drop_{name}_units"] = sum(item[name] for item in report["items"])
+
+
+async def _sell(
+    address: Address, sale: Sale, around: Network, told: Told, options: Options, run: Run
+) -> None:
     """The drop."""
     options.say(f"the drop: {len(sale.times):,} buyers, {sum(sale.drop.values()):,} units")
-    orders = Orders("drop", sale.baskets)
+    zones = sorted(around.zones)
+
+    def members(basket: Basket) -> dict[str, object]:
+        if len(basket) > 1 or basket[0][0] not in sale.drop:
+            return {}
+        zone = zones[sum(basket[0][0].encode()) % len(zones)]
+        return {"campaign": CAMPAIGN, "channel": CHANNEL, "destination": {"zone": zone}}
+
+    orders = Orders("drop", sale.baskets, members)
     step = Open(
-        name="open loop", connections=256, times=sale.times, warmup_s=0.0, seed=options.seed
+        name="open loop",
+        connections=256,
+        times=sale.times,
+        confirm_share=_PAID_SHARE,
+        warmup_s=0.0,
+        seed=options.seed,
     )
     opened = await open_loop(address, step, orders)
-    told.note(orders, opened.tally)
-    run.measures.append(opened.measure)
+    told.note(orders, opened.tally, opened.paid)
+    run.measures += [opened.measure, opened.payments]
     run.figures["buyers"] = len(sale.times)
     run.figures["drop_units"] = sum(sale.drop.values())
     run.figures["sold_out_answers"] = opened.measure.counts["sold_out"]

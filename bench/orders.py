@@ -1,7 +1,7 @@
 """What buyers ask for: the bytes of request number n, and what was in it, from a seed."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeAlias
 
@@ -50,13 +50,22 @@ class Demand:
 class Orders:
     """Numbered orders with keys of 16 characters; each number always means the same request."""
 
-    def __init__(self, prefix: str, baskets: Sequence[Basket]) -> None:
-        """``prefix``: four characters that no other orders on the same store share."""
+    def __init__(
+        self,
+        prefix: str,
+        baskets: Sequence[Basket],
+        members: Callable[[Basket], Mapping[str, object]] = lambda _: {},
+    ) -> None:
+        """``prefix``: four characters that no other orders on the same store share.
+
+        ``members``: what a request says beside its lines.
+        """
         assert len(prefix) == 4, prefix
         self._prefix = prefix
         self.baskets = baskets
-        self._parts = [_split_request(prefix, basket) for basket in baskets]
-        self._elements = [b'",' + _body(basket)[1:] for basket in baskets]
+        bodies = [_body(basket, members(basket)) for basket in baskets]
+        self._parts = [_split_request(prefix, body) for body in bodies]
+        self._elements = [b'",' + body[1:] for body in bodies]
 
     def key(self, number: int) -> str:
         """The idempotency key."""
@@ -92,16 +101,16 @@ def confirm(reservation: bytes) -> bytes:
     )
 
 
-def _split_request(prefix: str, basket: Basket) -> tuple[bytes, bytes]:
+def _split_request(prefix: str, body: bytes) -> tuple[bytes, bytes]:
     """What stands before the number in the key, and what after it."""
     headers = f"Content-Type: application/json\r\nIdempotency-Key: {prefix}{{}}\r\n"
-    whole = request("POST", "/v1/reservations", _body(basket), headers)
+    whole = request("POST", "/v1/reservations", body, headers)
     head, tail = whole.split(b"{}\r\n", 1)
     return head, b"\r\n" + tail
 
 
-def _body(basket: Basket) -> bytes:
+def _body(basket: Basket, members: Mapping[str, object]) -> bytes:
     """The JSON of one order, its key left out."""
     lines = [{"sku": sku, "quantity": units} for sku, units in basket]
-    body = {"lines": lines, "hold_seconds": HOLD_SECONDS}
+    body = {"lines": lines, "hold_seconds": HOLD_SECONDS, **members}
     return json.dumps(body, separators=(",", ":")).encode()

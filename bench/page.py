@@ -51,6 +51,14 @@ def page(report: Document) -> str:
     )
 
 
+#: Figures of a drop that was a declared campaign.
+_CAMPAIGN: Final = (
+    ("declared_units", "declared"), ("declared_on_its_way", "of which on their way"),
+    ("drop_sold_units", "sold"), ("drop_returned_units", "given back"),
+    ("drop_refused_units", "refused"), ("drop_oversold_units", "oversold"),
+)  # fmt: skip
+
+
 def picture(report: Document) -> str:
     """One SVG for a README: what was sold when, and who else would have sold how much."""
     audit = report["audit"] or {"oversold_units": 0, "acknowledged_missing": 0}
@@ -74,6 +82,13 @@ def plots(report: Document) -> list[str]:
             if figure in report["figures"]]  # fmt: skip
     if len(rows) > 1:
         parts.append(bars("Reservations a second, same machine, same durability", rows, "/s"))
+    declared = [
+        (name, report["figures"][figure]["median"])
+        for figure, name in _CAMPAIGN
+        if figure in report["figures"]
+    ]
+    if declared:
+        parts.append(bars("The drop's closing report, units", declared, ""))
     return parts
 
 

@@ -82,7 +82,7 @@ class Shop:
 
     def _stock(self, sku: str) -> Any:
         position = {"on_hand": self._on_hand[sku], "reserved": self._reserved.get(sku, 0)}
-        return {"sku": sku, "positions": [{**position, "committed": 0}]}
+        return {"sku": sku, "positions": [{**position, "committed": 0}], "supplies": []}
 
 
 class Door(asyncio.Protocol):
