@@ -57,6 +57,8 @@ def reserve_declared(state: ShardState, command: Command, now_ms: int) -> Reply 
     effects.holds = True
     effects.facts += (HELD, key, record)
     book.takers.append(key)
+    if position.supply is not None:
+        position.supply.promised.append(key)
     due.fields.append(key)
     return [OK, record]
 

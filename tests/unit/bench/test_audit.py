@@ -83,7 +83,9 @@ def test_batches_are_taken_apart_by_their_elements() -> None:
 def test_positions_are_summed_over_nodes_but_oversold_at_each() -> None:
     rows = [{"on_hand": 5, "reserved": 7, "committed": 0},
             {"on_hand": 5, "reserved": 1, "committed": 1}]  # fmt: skip
-    assert position_of({"positions": rows, "supplies": []}) == Position(on_hand=10, promised=9, oversold=2)
+    assert position_of({"positions": rows, "supplies": []}) == Position(
+        on_hand=10, promised=9, oversold=2
+    )
 
 
 def _in_shop(lie: Lie, work: Callable[[Address], Awaitable[T]]) -> T:

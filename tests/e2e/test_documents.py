@@ -1,0 +1,70 @@
+"""Every example of the documentation, run in order against an empty engine."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.e2e.engine_in_process import in_process
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "warehouse.md"
+_BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_HOURS = re.compile(r"\{([+-][0-9.]+)\}")
+_ID = re.compile(r"\{(order-[0-9]+)\}")
+
+
+class Example(NamedTuple):
+    """A request, and the status and problem it is answered."""
+
+    line: str
+    body: str
+    status: int
+    problem: str
+
+
+def examples(text: str) -> Iterator[Example]:
+    for block in _BLOCK.findall(text):
+        line, body = "", ""
+        for row in block.splitlines():
+            if row.startswith("→"):
+                _, status, *problem = row.split()
+                yield Example(line, body, int(status), " ".join(problem))
+                line, body = "", ""
+            elif not line:
+                line = row
+            else:
+                body += row
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    """An engine of its own, empty."""
+    for running in in_process():
+        with httpx.Client(base_url=running.url, timeout=10) as client:
+            yield client
+
+
+def instant(match: re.Match[str]) -> str:
+    return (datetime.now(UTC) + timedelta(hours=float(match[1]))).isoformat()
+
+
+def test_the_examples_are_answered_as_they_say(http: httpx.Client) -> None:
+    ids: dict[str, str] = {}
+    count = 0
+    for example in examples(DOCUMENT.read_text(encoding="utf-8")):
+        method, path, *header = example.line.split(" ", 2)
+        headers = dict([header[0].split(": ", 1)]) if header else {}
+        body = _ID.sub(lambda match: ids[match[1]], _HOURS.sub(instant, example.body))
+        headers["Content-Type"] = "application/json"
+        answer = http.request(method, path, content=body, headers=headers)
+        assert answer.status_code == example.status, (example.line, answer.text)
+        if example.problem:
+            assert answer.json()["type"] == f"/problems/{example.problem}"
+        if path == "/v1/reservations" and answer.status_code == 201:
+            ids[answer.json()["key"]] = answer.json()["id"]
+        count += 1
+    assert count > 30
