@@ -5,6 +5,7 @@ Everything rests on the record alone, so that a copy loaded from the store count
 
 from typing import TYPE_CHECKING
 
+from engine.counting import add_to
 from engine.demand import OF_CAMPAIGN, share_name
 from engine.record import CUSTOMER, Extra
 from engine.shares import Share
@@ -31,15 +32,12 @@ class Account:
                 self.limits.append(book.by_customer)
 
     def take(self, state: "ShardState", position: Position, units: int) -> None:
-        """Units were held; of a piece of it that is taken back at once: negative."""
+        """Units were held."""
         share = self.share
         if share is not None:
             state.touch_share(share)
             share.held += units
-            if units > 0:
-                share.took(position, units)
-            else:
-                share.fill(position)
+            share.took(position, units)
         self.count(state, units)
 
     def confirm(self, state: "ShardState", units: int) -> None:
@@ -85,6 +83,11 @@ class Account:
                 self.share.confirmed += units
             else:
                 self.share.held += units
+
+    def load_customer(self, units: int) -> None:
+        """Count what its customer has or had by a record from the store."""
+        for counts in self.limits:
+            add_to(counts, self.customer or "", units)
 
 
 def _forget(state: "ShardState", share: Share) -> None:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any, Final
 
+from engine.counting import add_to
 from engine.events import FORMAT, Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
@@ -161,18 +162,6 @@ class Effects:
             units = share.aside.get(slot)
             if units != aside.get(slot):
                 self.fields[f"a|{at}|{slot}"] = None if units is None else pack(units)
-
-
-def add_to(counts: dict[str, int], name: str, units: int) -> None:
-    """Count units under a name. Nobody is kept who has nothing.
-
-    Units from before there was a limit were not counted, hence the floor.
-    """
-    after = counts.get(name, 0) + units
-    if after > 0:
-        counts[name] = after
-    else:
-        counts.pop(name, None)
 
 
 def seal(

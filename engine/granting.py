@@ -1,7 +1,7 @@
 """What a request may have of the units there are: refused before stock is looked at, or granted."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.accounts import Account, account
 from engine.allowances import most, refuse_share
@@ -10,6 +10,7 @@ from engine.costed import in_turn
 from engine.demand import Demand
 from engine.outcome import Outcome
 from engine.record import DELIVER_BY, Extra, Line, line_units
+from engine.shares import Counts, Share
 from engine.sourcing import available, choose, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
@@ -40,6 +41,7 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
     """
     granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
     taken: list[tuple[Position, int, Account | None]] = []
+    before = shares_of(state, lines, demand)
     for line in sorted(granted, key=lambda line: line[1] is None):
         sku, wish, units = line
         book = state.books[sku]
@@ -58,8 +60,34 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
     for position, part, counted in reversed(taken):
         state.hold(position, -part)
         if counted is not None:
-            counted.take(state, position, -part)
+            counted.count(state, -part)
+    put_back(before)
     return None
+
+
+#: A book, the name of a share of it, and the share with its counts; None where there is none.
+Before: TypeAlias = list[tuple[Book, str, tuple[Share, Counts] | None]]
+
+
+def shares_of(state: ShardState, lines: Sequence[Line], demand: Demand) -> Before:
+    """The shares that a request draws on, as they are before it is tried."""
+    if demand.share is None:
+        return []
+    books = [state.books[sku] for sku in dict.fromkeys(line[0] for line in lines)]
+    shares = [(book, book.shares.get(demand.share)) for book in books]
+    return [
+        (book, demand.share, None if share is None else (share, share.counts()))
+        for book, share in shares
+    ]
+
+
+def put_back(before: Before) -> None:
+    """It came to nothing: every unit is set aside where it was."""
+    for book, name, known in before:
+        if known is not None:
+            known[0].restore(known[1])
+        else:
+            book.shares.pop(name, None)  # Made for units that were not had.
 
 
 def _sources(

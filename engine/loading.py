@@ -6,7 +6,16 @@ from typing import Any
 from engine.accounts import account_of
 from engine.backings import units_left
 from engine.network import load_element
-from engine.record import BACKINGS, LEVEL_UNIT, UNTOLD, Reservation, Status, unpack
+from engine.record import (
+    BACKINGS,
+    CUSTOMER,
+    LEVEL_UNIT,
+    UNTOLD,
+    Reservation,
+    Status,
+    status_of,
+    unpack,
+)
 from engine.shares import Share
 from engine.state import ATTEMPT, PIECE, TIMED, ShardState
 from engine.stock import ON_ITS_WAY, Book, Position, Supply, SupplyMembers
@@ -109,8 +118,19 @@ class LoadedState(ShardState):
             supply = position.supply
             if supply is not None:
                 supply.promised.append(field)
+        self._load_customer(reservation)
         if UNTOLD in reservation.extra:
             self.untold.add(field)
+
+    def _load_customer(self, reservation: Reservation) -> None:
+        """Count all its units, the shipped ones too, under its customer's limits."""
+        if CUSTOMER not in reservation.extra:
+            return
+        for sku, _, units in reservation.backings():
+            book = self.books.get(sku)
+            counted = account_of(book, reservation.extra) if book is not None else None
+            if counted is not None:
+                counted.load_customer(units)
 
     def load_records(self, portion: Iterable[tuple[str, bytes]]) -> None:
         """Take many open records in; plain holds, nearly all of them, by a short way.
@@ -158,6 +178,8 @@ class LoadedState(ShardState):
             if self.closed.get(hash(field), -1) < hour:
                 self.remember_closed(field, hour)
             if field[0] != ATTEMPT:
+                if status_of(record) == Status.FULFILLED:
+                    self._load_customer(Reservation(record))
                 for line in unpack(record)[3]:
                     if line[0] in self.books:
                         self.books[line[0]].takers.append(field.partition(ATTEMPT)[0])

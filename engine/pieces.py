@@ -14,7 +14,7 @@ from engine.costing import Costs, costs_of
 from engine.demand import Demand, demand_of
 from engine.demand_log import note
 from engine.events import Event
-from engine.granting import grant, refuse, short_reply
+from engine.granting import grant, put_back, refuse, shares_of, short_reply
 from engine.ids import shard_of
 from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
@@ -147,6 +147,7 @@ def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
     refused = refuse(state, own, extra, demand)
     if refused is not None:
         return refused
+    before = shares_of(state, own, demand)
     whole = _whole(state, own, lines, demand)
     if whole is None:
         short = short_reply(state, own, demand)[0] if own else []
@@ -154,6 +155,7 @@ def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
         return [Outcome.CONTENDED if contended else Outcome.SHORT, short, False]
     if dry:
         _give(state, own, whole, demand)
+        put_back(before)
         return [OK]
     mine = [line for line in whole if line[0] in state.books]
     costs = {**(extra or {}).get(COSTS, {}), **costs_of(state, mine, demand)}
@@ -208,7 +210,7 @@ def _give(state: ShardState, own: list[Line], whole: list[Line], demand: Demand)
                 position = state.position(line[0], line[at])
                 state.hold(position, -line[at + 1])
                 if counted is not None:
-                    counted.take(state, position, -line[at + 1])
+                    counted.count(state, -line[at + 1])
 
 
 def _seal_late(

@@ -10,8 +10,9 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from engine.backings import stand_on
+from engine.counting import add_to
 from engine.demand_log import Refusal
-from engine.effects import HELD, Effects, Sealed, add_to, seal
+from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
 from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
@@ -278,6 +279,8 @@ class ShardState:
         change = on_hand - position.on_hand
         self.effects.world[position] = (added + max(0, change), removed + max(0, -change))
         position.on_hand = on_hand
+        if position.supply is not None:
+            position.withhold()  # A cap is of what is still to come.
         if position.book.shares:
             follow_stock(self, position.book)
         moved(position)

@@ -14,6 +14,7 @@ from engine.outcome import Outcome
 from engine.record import ENDED_AT, SUPERSEDED_BY, Reservation, Status
 from engine.shortfalls import review
 from engine.state import PIECE, ShardState
+from engine.stock import Book
 
 #: Frees units of a reservation, tells its pieces, stores it: the moves of ``holds``.
 GiveBack = Callable[..., None]
@@ -40,10 +41,14 @@ def take_over(
         return [Outcome.NOT_HELD, Status.EXPIRED, []]
     if old.status is not Status.HELD:
         return [Outcome.NOT_HELD, old.status, []]
+    shares = [share for book in _books(state, old) for share in book.shares.values()]
+    before = [(share, share.counts()) for share in shares]
     give_back(state, old, confirmed=False)
     reply = attempt()
     if reply[0] != Outcome.OK or dry:
         _hold_again(state, old)
+        for share, counts in before:
+            share.restore(counts)
         return reply
     old.status = Status.RELEASED
     old.extra[ENDED_AT] = now_ms
@@ -62,5 +67,10 @@ def _hold_again(state: ShardState, old: Reservation) -> None:
         state.hold(position, units)
         counted = account_of(book, old.extra)
         if counted is not None:
-            counted.take(state, position, units)
+            counted.count(state, units)
         review(state, position)
+
+
+def _books(state: ShardState, old: Reservation) -> list[Book]:
+    found = {line[0]: state.books[line[0]] for line in old.lines if line[0] in state.books}
+    return list(found.values())

@@ -150,7 +150,9 @@ def _begin_arrival(state: ShardState, position: Position, units: int, *, last: b
     supply, members = _members(position)
     if not members.pending:
         _sort_promises(state, supply)
-    state.arriving.add(position.backing)
+    if position.backing not in state.arriving:
+        state.arriving.add(position.backing)
+        state.undo(lambda: state.arriving.discard(position.backing))
     _change(state, position, None, pending=members.pending + units, last=members.last or last)
 
 
@@ -179,8 +181,8 @@ def _go_on(state: ShardState, position: Position) -> Reply:
     if position.backing not in state.arriving:
         return _told(state, position)
     goal = members.from_node if members.state == "cancelled" else position.node
-    to = _at(state, position.book, goal or position.node)
     pending = members.pending
+    to = _at(state, position.book, goal or position.node) if pending else position
     first = supply.cursor
     state.undo(lambda: setattr(supply, "cursor", first))
     for field in supply.promised[first : first + ARRIVAL_SLICE] if pending else ():
