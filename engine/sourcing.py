@@ -58,7 +58,7 @@ def comes_in_time(position: Position, demand: Demand) -> bool:
 def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
     if book.stopped:
         return []
-    if book.only is not None and not book.only.aside:
+    if book.only is not None:
         # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
         part = min(units, book.only.sellable)
         return [(book.only, part)] if part else []

@@ -237,9 +237,12 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     units = min(most, standing)
     if not units or not _counts(reservation):
         return 0
+    left = units
     for line in reservation.lines:
         if line[0] == sku:
-            line[BACKINGS:] = _rebacked(line, position.slot, to.slot, units)
+            part = min(left, _at_slot(line, position.slot))
+            line[BACKINGS:] = _rebacked(line, position.slot, to.slot, part)
+            left -= part
     costs = reservation.extra.get(COSTS, {})
     if position.backing in costs:
         costs[to.backing] = costs[position.backing]  # What was said still holds.
@@ -263,6 +266,12 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
 
 def _counts(reservation: Reservation) -> bool:
     return reservation.status in (Status.HELD, Status.TAKEN, Status.CONFIRMED)
+
+
+def _at_slot(line: Line, slot: str) -> int:
+    """Units of a line that stand on one backing."""
+    places = zip(line[BACKINGS::2], line[BACKINGS + 1 :: 2], strict=True)
+    return sum(units for at, units in places if at == slot)
 
 
 def _rebacked(line: Line, old: str, new: str, units: int) -> list[Any]:
