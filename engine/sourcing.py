@@ -58,16 +58,16 @@ def comes_in_time(position: Position, demand: Demand) -> bool:
 def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
     if book.stopped:
         return []
-    if book.only is not None:
-        # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
-        part = min(units, book.only.sellable)
-        return [(book.only, part)] if part else []
     share = share_of(book, demand)
     if demand.lanes is not None:
         return _costed(book, units, demand, share)
     own = share is not None and (share.aside or share.is_campaign)
     if own or book.restricted or demand.pool is not None:
         return _scan(book, units, demand)
+    if book.only is not None:
+        # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
+        part = min(units, book.only.sellable)
+        return [(book.only, part)] if part else []
     heap = book.heap
     if heap is None:
         heap = book.heap = [

@@ -255,3 +255,16 @@ def test_many_lanes(http: httpx.Client, stocked: Stocked, fresh: Fresh) -> None:
     lanes = [(node, f"z{zone}", 100 + zone, 10, 24) for zone in range(60) for node in nodes]
     assert put_lanes(http, *lanes).status_code == 200
     assert sources(hold(http, fresh("key"), {sku: 1}, **to("z59"))) == [("many0", 1, 159)]
+
+
+def test_the_only_node_serves_where_it_has_a_lane(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    zone, other, sku = fresh("zone"), fresh("zone"), stocked(n1=5)
+    assert put_lanes(http, ("n1", zone, 70, 0, 1), ("n2", other, 1, 1, 1)).status_code == 200
+    assert sources(hold(http, fresh("key"), {sku: 1}, **to(zone))) == [("n1", 1, 70)]
+    assert problem(hold(http, fresh("key"), {sku: 1}, **to(other))) == (409, "sold-out")
+    channel, pool = fresh("channel"), fresh("pool")
+    assert http.put(f"/v1/pools/{pool}", json={"nodes": ["n2"]}).status_code == 200
+    assert http.put(f"/v1/channels/{channel}", json={"pool": pool}).status_code == 200
+    assert hold(http, fresh("key"), {sku: 1}, channel=channel).status_code == 409
