@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench import core, crowd, doors, sale, through_actors
+from bench import core, crowd, doors, sale, through_actors, through_network
 from bench.demo import DEMO
 from bench.doors import ONE_SKU
 from bench.orders import Demand
@@ -42,6 +42,17 @@ FLASH_SALE: Final = Scenario(
         Target(figure="p50_1_ms", words="one connection, one at a time, p50 ms", at_most=1),
         Target(figure="p50_ms", words="open loop at 60 % of the ceiling, p50 ms", at_most=5),
         Target(figure="p99_ms", words="open loop at 60 % of the ceiling, p99 ms", at_most=15),
+    ),
+)
+
+NETWORK: Final = Scenario(
+    name="network",
+    question="What do destination, campaign, quota and limit cost in the core?",
+    play=through_network.play_network,
+    demand=ONE_SKU,
+    targets=(
+        Target(figure="times_plain_everything_512", words="all of it, × a plain hold", at_most=1.5),
+        Target(figure="times_20_nodes_512", words="over 2,000 nodes, × over 20", at_most=1.3),
     ),
 )
 
@@ -186,6 +197,7 @@ SCENARIOS: Final = {
     for scenario in (
         FLASH_SALE,
         HOT_SKU,
+        NETWORK,
         BASKETS,
         BATCH_DOOR,
         SOLD_OUT,

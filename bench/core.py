@@ -16,6 +16,7 @@ from typing import Any, Final
 from bench import rivals
 from bench.audit import Audit
 from bench.load import no_collector
+from bench.processes import CannotStart
 from bench.scenario import PLENTY, Options, Run, Scenario
 from engine import commands
 from engine.commands import Command
@@ -100,7 +101,7 @@ class Core:
 
 @asynccontextmanager
 async def opened(durability: str, skus: int) -> AsyncIterator[Core]:
-    """A core on an embedded store of its own, with ``skus`` SKUs in plenty."""
+    """A core on an embedded store of its own, with ``skus`` SKUs in plenty; 0: empty."""
     level = Durability[durability.upper()]
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         server = StoreServer(find_binary("embedded"), Path(folder), level)
@@ -114,7 +115,8 @@ async def opened(durability: str, skus: int) -> AsyncIterator[Core]:
             ledger = Ledger(0, 1, level)
             ledger.seq, ledger.head, ledger.epoch = acquired.seq, acquired.head, right.epoch
             core = Core(store, right, ledger, acquired.clock_ms)
-            await _stock(core, skus)
+            if skus:
+                await _stock(core, skus)
             yield core
         finally:
             await store.close()
@@ -167,6 +169,12 @@ async def _stock(core: Core, skus: int) -> None:
     reference = blake2b(b"bench", digest_size=16).digest()
     await core.settle([commands.adjust("bench", 0, reference, rows)])
     core.held = 0
+
+
+def counted(core: Core, commands_sent: int) -> None:
+    """Raise where a measured step has refused anything: its speed would mean nothing."""
+    if core.held < commands_sent:
+        raise CannotStart(f"{commands_sent - core.held} of {commands_sent} were refused")
 
 
 async def _audit(core: Core, skus: int) -> Audit:

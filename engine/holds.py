@@ -7,7 +7,6 @@ from engine.allowances import hold_for, refuse_share
 from engine.backings import stand_on, units_left
 from engine.commands import Command, Reply
 from engine.costing import costs_of
-from engine.declared import reserve_declared
 from engine.demand import demand_of
 from engine.demand_log import note
 from engine.effects import HELD
@@ -35,6 +34,7 @@ from engine.record import (
     with_flags,
 )
 from engine.reservation import AnswerTo, Verb, answer
+from engine.short_way import reserve_short
 from engine.shortfalls import others, review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
@@ -73,8 +73,8 @@ def reserve(state: ShardState, command: Command, now_ms: int) -> Reply:
             state, extra[SUPERSEDES], key, lambda: _reserve_general(state, command, now_ms), MOVES
         )
     if extra is not None and len(lines) == 1:
-        declared = reserve_declared(state, command, now_ms)
-        return declared or _reserve_general(state, command, now_ms)
+        short = reserve_short(state, command, now_ms)
+        return short or _reserve_general(state, command, now_ms)
     if len(lines) > 1:
         return _reserve_general(state, command, now_ms)
     sku, wish, units = lines[0]

@@ -9,11 +9,12 @@ For every share, always: placed units <= ``left`` = max(0, exclusive - taken), a
 the units set aside there <= what is free beyond its safety stock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL, Demand
-from engine.limits import HOLD_SECONDS_DEFAULT
+from engine.lanes import Lane
+from engine.limits import HOLD_SECONDS_DEFAULT, RANKS_MAX
 from engine.stock import Book, Position, Terms, moved
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Share:
         "book",
         "by_customer",
         "confirmed",
+        "costed",
         "cursor",
         "exclusive",
         "held",
@@ -55,6 +57,8 @@ class Share:
         self.order: list[Position] = []
         self.ranks: dict[str, int] = {}
         self.cursor = 0
+        #: The same by what sending so many units to a zone costs, with lane and cents by weight.
+        self.costed: dict[tuple[str, int], tuple[Mapping[str, Lane], list[Any]]] = {}
         #: Units that each customer has or had, where there is a limit.
         self.by_customer: dict[str, int] = {}
 
@@ -139,6 +143,7 @@ class Share:
             order = self.order = sorted(positions, key=_rank)
             self.ranks = {position.slot: rank for rank, position in enumerate(order)}
             self.cursor = 0
+            self.costed.clear()
         while self.cursor < len(order) and order[self.cursor].slot not in aside:
             self.cursor += 1
         return order
@@ -147,6 +152,34 @@ class Share:
         """Where its next unit comes from."""
         order = self.drawn_on()
         return order[self.cursor] if self.cursor < len(order) else None
+
+    def cheapest(
+        self, zone: str, lanes: Mapping[str, Lane], units: int
+    ) -> tuple[Position | None, tuple[Lane, int] | None]:
+        """The place with most of the money left over that has so many units, and its lane."""
+        known = self.costed.get((zone, units))
+        self.drawn_on()
+        if known is None or known[0] is not lanes:
+            if len(self.costed) >= RANKS_MAX:
+                self.costed.clear()
+            known = self.costed[zone, units] = (lanes, self._costed(lanes, units))
+        aside = self.aside
+        for _, _, position, lane, by_weight in known[1]:
+            if aside.get(position.slot, 0) >= units:
+                return position, (lane, by_weight)
+        return None, None
+
+    def _costed(self, lanes: Mapping[str, Lane], units: int) -> list[Any]:
+        grams = self.book.members[1] * units
+        ways = []
+        for position in self.order:
+            lane = lanes.get(position.node)
+            if lane is not None and position.supply is None:
+                place, by_weight = position.place, lane.by_weight(grams)
+                cents = lane.fixed_cents + by_weight + place.settlement_cents * units
+                ways.append(((cents, place.priority), position.slot, position, lane, by_weight))
+        ways.sort(key=lambda way: way[:2])
+        return ways
 
     def took(self, position: Position, units: int) -> None:
         """So many units were taken there: its own first, wherever they lie."""
