@@ -7,7 +7,13 @@
   a batch changed
 * ``shares`` units set aside for channels and campaigns, ``accounts`` what counts in them,
   ``allowances`` what they and limits allow, ``quotas`` and ``campaigns`` how they come about
-* ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line
+* ``supplies`` units on their way and what becomes of their promises, ``supply_names`` and
+  ``rebacking`` who else must know, ``movements`` what came and went in the last day
+* ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line,
+  ``costed`` and ``ranking`` which of them for least money over ``lanes``, ``costing`` what is told
+  of it, ``tariff`` lanes for those who have none; ``short_way`` one line of a drop, quickly
+* ``promising`` what a basket could have, ``superseding`` a cart's new version, ``demand_log`` what
+  was refused
 * ``record`` a reservation as bytes, ``ids`` routing and digests, ``filter`` sold-out hints
 * ``store`` the only place that knows Redis
 * ``limits`` every bound, ``errors`` the faults
