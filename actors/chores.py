@@ -18,10 +18,18 @@ from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply, shares
 from engine.errors import StoreLost, StoreRefused
+from engine.holds import is_uncollected
 from engine.ids import split_id
 from engine.limits import EVENTS_BYTES_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome, but_for_copies
-from engine.record import HOME, Reservation, expires_at_ms_of, status_of
+from engine.record import (
+    HOME,
+    Reservation,
+    Status,
+    expires_at_ms_of,
+    plain_record,
+    status_of,
+)
 from engine.state import PIECE, TIMED
 
 if TYPE_CHECKING:
@@ -248,7 +256,12 @@ class Chores:
 
 
 def _is_over(record: bytes, now_ms: int) -> bool:
-    return status_of(record) in TIMED and expires_at_ms_of(record) <= now_ms
+    status = status_of(record)
+    if status in TIMED:
+        return expires_at_ms_of(record) <= now_ms
+    # A hold that was paid for is looked at once more; only a pickup has another date.
+    rarer = status == Status.CONFIRMED and plain_record(record) is None
+    return rarer and is_uncollected(Reservation(record), now_ms)
 
 
 def _due(owner: "ShardOwner") -> list[str]:

@@ -14,8 +14,8 @@ from engine import commands
 from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.fulfilment import added
-from engine.holds import short_again, wanted_again
 from engine.ids import home_of, reservation_id, shard_of
+from engine.late_payments import short_again, wanted_again
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
 from engine.record import ASKED_BY, COSTS, NONCE, Extra, Line, Reservation, Status

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.costed import there_by
+from engine.lanes import ready_at
 from engine.record import BACKINGS, Line
+from engine.stock import Position
 
 if TYPE_CHECKING:
     from engine.demand import Demand
@@ -18,16 +20,24 @@ if TYPE_CHECKING:
 Costs: TypeAlias = dict[str, list[Any]]
 
 
+def ready_by(position: Position, demand: "Demand") -> int:
+    """When what is to be collected at a node is ready: once it has come, in opening hours."""
+    return ready_at(position.place, there_by(position, demand))
+
+
 def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Costs:
     """What is to be told of the backings of lines that lie on this shard."""
     costs: Costs = {}
     for line in lines:
         book = state.books[line[0]]
-        if demand.lanes is None and not book.supplies:
+        if demand.lanes is None and not book.supplies and not demand.pickup:
             continue
         for at in range(BACKINGS, len(line), 2):
             position = book.positions[line[at]]
             lane = demand.lanes.get(position.node) if demand.lanes is not None else None
+            if demand.pickup:  # Ready for whoever collects it; nothing is sent.
+                costs[position.backing] = [ready_by(position, demand), 0, 0]
+                continue
             if lane is None and position.supply is None:
                 continue
             by_ms = there_by(position, demand)

@@ -37,6 +37,7 @@ class Demand(NamedTuple):
     zone: str | None = None  # Where the parcel goes.
     #: Its lanes by node; None: there are none, or nobody said where to.
     lanes: Mapping[str, Lane] | None = None
+    pickup: bool = False  # Collected at the wished node.
     pool: frozenset[str] | None = None  # Nodes of the channel's pool; None: all.
 
 
@@ -51,7 +52,7 @@ def demand_of(state: "ShardState", extra: Extra | None, now_ms: int) -> Demand:
     channel, zone = extra.get(CHANNEL), extra.get(ZONE)
     members = state.channels.get(channel) if channel is not None else None
     pool = state.pools.get(members["pool"] or "") if members is not None else None
-    ships = PICKUP not in extra
+    pickup = PICKUP in extra
     return Demand(
         channel,
         bool(extra.get(PARTIAL)),
@@ -61,7 +62,8 @@ def demand_of(state: "ShardState", extra: Extra | None, now_ms: int) -> Demand:
         extra.get(DELIVER_BY),
         bool(extra.get(PREORDER)),
         zone,
-        state.lanes.get(zone) if ships and zone is not None else None,
+        state.lanes.get(zone) if zone is not None and not pickup else None,
+        pickup,
         pool,
     )
 

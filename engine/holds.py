@@ -12,22 +12,25 @@ from engine.demand_log import note
 from engine.effects import HELD
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply
+from engine.lanes import ready_at
+from engine.late_payments import HOLD_AGAIN, instead, late_policy, short_again, wanted_again
+from engine.limits import PICKUP_HOLD_HOURS_DEFAULT
 from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
-    CHANNEL,
     COSTS,
     ENDED_AT,
     HOLD_NUMBER,
     OWES,
     OWNER_LOOKS,
+    PICKUP,
+    PICKUP_UNTIL,
     PIECES,
     SHIPPED,
     SUPERSEDES,
     Line,
     Reservation,
     Status,
-    line_units,
     pack,
     plain_record,
     unpack,
@@ -35,7 +38,7 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.short_way import reserve_short
-from engine.shortfalls import others, review
+from engine.shortfalls import review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
 from engine.stock import moved
@@ -45,11 +48,6 @@ OK = Outcome.OK
 _HELD = Status.HELD
 _HELD_FLAG = int(Status.HELD)
 _CONFIRMED_FLAG = int(Status.CONFIRMED)
-_WITH_LINES = (Outcome.SHORT, Outcome.CONTENDED, Outcome.OVER_QUOTA)
-#: A campaign that is over, a limit: a late payment needs them as a new request does.
-_BY_RULE = (Outcome.UNKNOWN_CAMPAIGN, Outcome.CAMPAIGN_NOT_OPEN, Outcome.OVER_LIMIT)
-#: What channels do with payments after expiry; the third is ``refuse``.
-HOLD_AGAIN, ALTERNATIVES = "hold_again", "alternatives"
 _EVENTS = {
     Status.RELEASED: Event.RELEASED,
     Status.EXPIRED: Event.EXPIRED,
@@ -223,16 +221,31 @@ def _confirm_held(state: ShardState, key: str, reservation: Reservation) -> None
         if counted is not None:
             counted.confirm(state, units)
     reservation.status = Status.CONFIRMED
+    if PICKUP in reservation.extra:
+        reservation.extra[PICKUP_UNTIL] = until = _kept_until(state, reservation)
+        state.schedule(key, until)
     owe(state, key, reservation)
     change(state, key, reservation, Event.CONFIRMED)
 
 
+def _kept_until(state: ShardState, reservation: Reservation) -> int:
+    """How long stores keep what was ordered for pickup, from when it is ready."""
+    now_ms = state.effects.now_ms
+    until_ms = now_ms
+    for line in reservation.lines:
+        place = state.nodes[line[1]]
+        ready_ms = max(now_ms, ready_at(place, now_ms))
+        hours = place.members.get("pickup_hold_hours", PICKUP_HOLD_HOURS_DEFAULT)
+        until_ms = max(until_ms, ready_ms + hours * 3_600_000)
+    return until_ms
+
+
 def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Reply:
     """A payment after expiry: a new hold of the same units, or what is short of them."""
-    policy = _late_policy(state, reservation)
+    policy = late_policy(state, reservation)
     if policy != HOLD_AGAIN:
         state.fact(Event.LATE_PAYMENT, key, policy)
-        return [Outcome.NOT_HELD, reservation.status, _instead(state, reservation, policy)]
+        return [Outcome.NOT_HELD, reservation.status, instead(state, reservation, policy)]
     if PIECES in reservation.extra:
         return [Outcome.ELSEWHERE, reservation.packed()]
     wanted = wanted_again(reservation)
@@ -248,38 +261,6 @@ def _confirm_late(state: ShardState, key: str, reservation: Reservation) -> Repl
     state.fact(Event.LATE_PAYMENT, key, HOLD_AGAIN)
     revive(state, key, reservation, granted)
     return [OK, reservation.packed()]
-
-
-def _late_policy(state: ShardState, reservation: Reservation) -> str:
-    """What the channel does with payments that come too late."""
-    channel = state.channels.get(reservation.extra.get(CHANNEL, ""))
-    return HOLD_AGAIN if channel is None else str(channel["late_payment"])
-
-
-def _instead(state: ShardState, reservation: Reservation, policy: str) -> list[Line]:
-    """Short lines of a late payment that is refused, with what else could be had if told so."""
-    return [
-        [line[0], line[1], line_units(line), 0,
-         others(state.books[line[0]]) if policy == ALTERNATIVES else []]
-        for line in reservation.lines
-        if line[0] in state.books
-    ]  # fmt: skip
-
-
-def short_again(lines: list[Line], refused: Reply) -> list[Line]:
-    """What is short for a late payment: by stock, or by a rule, which then leaves nothing.
-
-    Empty where the reply says nothing about units.
-    """
-    if refused[0] in _WITH_LINES:
-        short: list[Line] = refused[1]
-        return short
-    return [[*line, 0] for line in lines] if refused[0] in _BY_RULE else []
-
-
-def wanted_again(reservation: Reservation) -> list[Line]:
-    """Lines of an ended hold with the units that it had, in answer order."""
-    return [[line[0], line[1], line_units(line)] for line in reservation.lines if line_units(line)]
 
 
 def revive(state: ShardState, key: str, reservation: Reservation, granted: list[Line]) -> None:
@@ -380,7 +361,16 @@ def expire(state: ShardState, command: Command, now_ms: int) -> Reply:
         if reservation.status is _HELD and now_ms >= reservation.expires_at_ms:
             end(state, key, reservation, Status.EXPIRED, now_ms)
             ended += 1
+        elif is_uncollected(reservation, now_ms):
+            end(state, key, reservation, Status.CANCELLED, now_ms)
+            ended += 1
     return [OK, ended]
+
+
+def is_uncollected(reservation: Reservation, now_ms: int) -> bool:
+    """Whether somebody has paid for a pickup and has not come in time."""
+    until_ms = reservation.extra.get(PICKUP_UNTIL)
+    return until_ms is not None and now_ms >= until_ms and reservation.status is Status.CONFIRMED
 
 
 def read(state: ShardState, command: Command, now_ms: int) -> Reply:

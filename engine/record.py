@@ -34,6 +34,7 @@ PIECES: Final = "x"  # [shard, ...] that hold pieces of this reservation.
 OWES: Final = "o"  # {shard: message}: news those shards have not acknowledged yet.
 HOME: Final = "k"  # In a piece: the home shard.
 PREORDER: Final = "y"  # Units on their way will do.
+PICKUP_UNTIL: Final = "w"  # ms; what is not collected by then goes back on sale.
 SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
 SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
 COSTS: Final = "b"  # See ``costing.Costs``.

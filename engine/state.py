@@ -22,6 +22,7 @@ from engine.record import (
     FOUR_MEMBERS,
     LEVEL_UNIT,
     OWES,
+    PICKUP_UNTIL,
     RAW_16,
     UINT64,
     Durability,
@@ -376,6 +377,8 @@ class ShardState:
         reservation = Reservation(record)
         if reservation.status in TIMED:
             self.schedule(field, reservation.expires_at_ms)
+        if reservation.status is Status.CONFIRMED and PICKUP_UNTIL in reservation.extra:
+            self.schedule(field, reservation.extra[PICKUP_UNTIL])
         if OWES in reservation.extra:
             self.owing.add(field)
 

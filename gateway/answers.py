@@ -14,6 +14,7 @@ from engine.record import (
     BACKINGS,
     COSTS,
     LEVEL_UNIT,
+    PICKUP_UNTIL,
     Durability,
     Extra,
     Line,
@@ -60,7 +61,7 @@ def unpacked(record: bytes) -> list[Any]:
 
 #: Where a record has its rarer members, and those that show in its lines.
 FIFTH: Final = 4
-_SHOWN: Final = frozenset({COSTS})
+_SHOWN: Final = frozenset({COSTS, PICKUP_UNTIL})
 
 #: Lines of records as JSON text, by their bytes: buyers of a sale get the same ones.
 _known_lines: Final[dict[bytes, str]] = {}
@@ -119,13 +120,15 @@ def reservation(name: str, record: bytes) -> dict[str, Any]:
     """The reservation whose id is ``name`` as plain values."""
     members = unpacked(record)
     status, level = _FLAGS[members[0]]
+    extra: Extra = members[FIFTH] if len(members) > FIFTH else {}
     return {
         "id": name,
         "key": name[4:],
         "status": status,
         "durability": level,
         "expires_at": written(members[1]),
-        "lines": _lines(members[3], members[FIFTH] if len(members) > FIFTH else {}),
+        "lines": _lines(members[3], extra),
+        **({"pickup_until": written(extra[PICKUP_UNTIL])} if PICKUP_UNTIL in extra else {}),
     }
 
 

@@ -1,0 +1,63 @@
+"""Bought online, collected in a store: ready by a time in its opening hours, kept for a while."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from engine import commands
+from engine.ledger import Ledger
+from engine.outcome import Outcome
+from engine.record import PICKUP, Reservation, Status
+from tests.builders import NOW_MS, reserve, stocked_ledger
+
+Fresh = Callable[[str], str]
+Stocked = Callable[..., str]
+HOUR_MS = 3_600_000
+
+
+def ordered(http: httpx.Client, sku: str, key: str, node: str) -> httpx.Response:
+    body = {"id": key, "fulfilment": "pickup",
+            "lines": [{"sku": sku, "quantity": 1, "node": node}]}  # fmt: skip
+    return http.post("/v1/reservations", json=body)
+
+
+def test_a_pickup_is_ready_by_a_time(http: httpx.Client, fresh: Fresh, stocked: Stocked) -> None:
+    node, now = fresh("store"), datetime.now(UTC)
+    sku = stocked(**{node: 3})
+    body: dict[str, Any] = {"kind": "store", "handling_hours": 2, "pickup_hold_hours": 48}
+    assert http.put(f"/v1/nodes/{node}", json=body).status_code == 200
+    held = ordered(http, sku, fresh("key"), node)
+    assert held.status_code == 201, held.text
+    backing = held.json()["lines"][0]["backings"][0]
+    ready = datetime.fromisoformat(backing["deliver_by"])
+    assert abs(ready - now - timedelta(hours=2)) < timedelta(seconds=10)
+    assert backing["cost_cents"] == 0
+    # Closed now: the first hour of another day.
+    tomorrow = now + timedelta(days=1)
+    hours = [{"days": [tomorrow.isoweekday()], "from": "10:00", "to": "18:00"}]
+    assert http.put(f"/v1/nodes/{node}", json={**body, "opening_hours": hours}).status_code == 200
+    later = ordered(http, sku, fresh("key"), node).json()["lines"][0]["backings"][0]["deliver_by"]
+    assert later == tomorrow.strftime("%Y-%m-%dT12:00:00.000Z")
+    paid = http.post(f"/v1/reservations/{held.json()['id']}/confirm").json()
+    until = datetime.fromisoformat(paid["pickup_until"])
+    assert until >= datetime.fromisoformat(later) + timedelta(hours=47)
+    missing = {"id": fresh("key"), "fulfilment": "pickup", "lines": [{"sku": sku, "quantity": 1}]}
+    assert http.post("/v1/reservations", json=missing).json()["field"] == "lines[0].node"
+
+
+def test_what_nobody_collects_goes_back_on_sale() -> None:
+    ledger: Ledger = stocked_ledger({"A": {"w1": 2}})
+    ledger.decide(reserve("k", ("A", 2, "w1"), hold_ms=HOUR_MS, **{PICKUP: True}), NOW_MS)
+    record = ledger.decide(commands.confirm("k"), NOW_MS + 1)[1]
+    until_ms = Reservation(record).extra["w"]
+    assert until_ms == NOW_MS + 1 + 72 * HOUR_MS
+    ledger.seal()
+    due = ledger.due(until_ms + 1_000)
+    assert "k" in due
+    assert ledger.decide(commands.expire(["k"]), until_ms - 1) == [Outcome.OK, 0]
+    assert ledger.decide(commands.expire(["k"]), until_ms) == [Outcome.OK, 1]
+    ended = Reservation(ledger.decide(commands.read("k"), until_ms)[1])
+    assert ended.status is Status.CANCELLED
+    assert ledger.books["A"].positions["w1"].sellable == 2
