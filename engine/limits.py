@@ -37,6 +37,8 @@ NETWORK_BYTES_MAX: Final = 256 * 1024
 #: Lanes that one command changes, and of one request.
 LANES_SLICE: Final = 1_000
 LANES_MAX: Final = 100_000
+#: SKUs of one bundle.
+BUNDLE_PARTS_MAX: Final = 50
 #: SKUs of one campaign.
 CAMPAIGN_ITEMS_MAX: Final = 1_000
 #: Units of one line, and of one position.

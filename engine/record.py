@@ -35,6 +35,7 @@ OWES: Final = "o"  # {shard: message}: news those shards have not acknowledged y
 HOME: Final = "k"  # In a piece: the home shard.
 PREORDER: Final = "y"  # Units on their way will do.
 PICKUP_UNTIL: Final = "w"  # ms; what is not collected by then goes back on sale.
+BUNDLES: Final = "g"  # [[code, units], ...] that its lines are parts of.
 SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
 SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
 COSTS: Final = "b"  # See ``costing.Costs``.

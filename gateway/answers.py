@@ -12,6 +12,7 @@ import msgspec
 from engine.costing import Costs
 from engine.record import (
     BACKINGS,
+    BUNDLES,
     COSTS,
     LEVEL_UNIT,
     PICKUP_UNTIL,
@@ -61,7 +62,7 @@ def unpacked(record: bytes) -> list[Any]:
 
 #: Where a record has its rarer members, and those that show in its lines.
 FIFTH: Final = 4
-_SHOWN: Final = frozenset({COSTS, PICKUP_UNTIL})
+_SHOWN: Final = frozenset({BUNDLES, COSTS, PICKUP_UNTIL})
 
 #: Lines of records as JSON text, by their bytes: buyers of a sale get the same ones.
 _known_lines: Final[dict[bytes, str]] = {}
@@ -128,8 +129,13 @@ def reservation(name: str, record: bytes) -> dict[str, Any]:
         "durability": level,
         "expires_at": written(members[1]),
         "lines": _lines(members[3], extra),
+        **({"bundles": _bundles(extra[BUNDLES])} if BUNDLES in extra else {}),
         **({"pickup_until": written(extra[PICKUP_UNTIL])} if PICKUP_UNTIL in extra else {}),
     }
+
+
+def _bundles(rows: list[Any]) -> list[dict[str, Any]]:
+    return [{"sku": code, "quantity": units} for code, units in rows]
 
 
 def _lines(lines: list[Line], extra: Extra) -> list[dict[str, Any]]:

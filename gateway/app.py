@@ -14,6 +14,7 @@ from gateway.contract import OPERATIONS
 from gateway.openapi import document
 from gateway.problems import problem
 from gateway.routes import (
+    bundles,
     campaigns,
     events,
     network,
@@ -43,6 +44,8 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "/v1/stock/adjustments"): stock.adjust,
     ("POST", "/v1/stock/moves"): stock.move,
     ("GET", "/v1/stock/{sku}"): stock.get_stock,
+    ("PUT", "/v1/bundles/{sku}"): bundles.put_bundle,
+    ("GET", "/v1/bundles"): bundles.get_bundles,
     ("PUT", "/v1/lanes"): network.put_lanes,
     ("GET", "/v1/lanes"): network.get_lanes,
     ("PUT", "/v1/pools/{pool}"): network.put_pool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -59,7 +60,7 @@ def availability(views: Views, network: NetworkView, request: HotRequest) -> Non
     """Answer one request."""
     query = read_query(request.query)
     if query.channel is None and query.zone is None and query.pool is None:
-        _see(views, request, query, None)
+        _see(views, network, request, query, None)
         return
 
     def known(refusal: Reply | None) -> None:
@@ -67,7 +68,7 @@ def availability(views: Views, network: NetworkView, request: HotRequest) -> Non
             request.refuse(of_reply(refusal, "availability"))
             return
         try:
-            _see(views, request, query, _nodes(network, query))
+            _see(views, network, request, query, _nodes(network, query))
         except Refused as refused:
             request.refuse(refused.problem)
 
@@ -93,39 +94,118 @@ def _nodes(network: NetworkView, query: Query) -> frozenset[str] | None:
     return nodes
 
 
-def _see(views: Views, request: HotRequest, query: Query, nodes: frozenset[str] | None) -> None:
-    shards = views.shards
-    by_shard: dict[int, list[str]] = {}
-    for sku in query.skus:
-        by_shard.setdefault(shard_of(sku, shards), []).append(sku)
-
+def _see(
+    views: Views,
+    network: NetworkView,
+    request: HotRequest,
+    query: Query,
+    nodes: frozenset[str] | None,
+) -> None:
     def seen(refusal: Reply | None) -> None:
         if refusal is not None:
             request.refuse(of_reply(refusal, "availability"))
         else:
-            _answer(views, request, query, nodes)
+            _answer(views, network, request, query, nodes)
 
-    views.see(by_shard.items(), request.deadline_at, seen)
+    views.see(_by_shard(query.skus, views.shards), request.deadline_at, seen)
 
 
-def _answer(views: Views, request: HotRequest, query: Query, nodes: frozenset[str] | None) -> None:
+def _by_shard(skus: Iterable[str], shards: int) -> Iterable[tuple[int, list[str]]]:
+    by_shard: dict[int, list[str]] = {}
+    for sku in skus:
+        by_shard.setdefault(shard_of(sku, shards), []).append(sku)
+    return by_shard.items()
+
+
+def _answer(
+    views: Views,
+    network: NetworkView,
+    request: HotRequest,
+    query: Query,
+    nodes: frozenset[str] | None,
+) -> None:
     items: list[str] = []
-    unknown: list[str] = []
     for sku in query.skus:
         view = views.of(shard_of(sku, views.shards))
         seen = view.of(sku)
-        if seen is None:
-            unknown.append(sku)
-        else:
-            items.append(_item(sku, view.seq, seen, query, nodes))
+        if seen is None:  # A bundle, or nothing we know.
+            network.see(lambda refusal: _bundles(views, network, request, (query, nodes), refusal))
+            return
+        items.append(_item(sku, view.seq, *_figures(seen, query, nodes)))
+    request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
+
+
+def _bundles(
+    views: Views,
+    network: NetworkView,
+    request: HotRequest,
+    asked: tuple[Query, frozenset[str] | None],
+    refusal: Reply | None,
+) -> None:
+    """The same where some of what is asked for are bundles, whose parts must be seen too."""
+    query, nodes = asked
+
+    def is_sku(sku: str) -> bool:
+        return views.of(shard_of(sku, views.shards)).of(sku) is not None
+
+    if refusal is not None:
+        request.refuse(of_reply(refusal, "availability"))
+        return
+    others = [sku for sku in query.skus if not is_sku(sku)]
+    unknown = sorted(set(others) - network.bundles.keys())
     if unknown:
-        skus = sorted(set(unknown))
-        request.refuse(problem("unknown-sku", ", ".join(skus[:10]), skus=skus))
-    else:
+        request.refuse(problem("unknown-sku", ", ".join(unknown[:10]), skus=unknown))
+        return
+    parts = {part for sku in others for part, _ in network.bundles[sku]["parts"]}
+
+    def seen(refused: Reply | None) -> None:
+        if refused is not None:
+            request.refuse(of_reply(refused, "availability"))
+            return
+        items = []
+        for sku in query.skus:
+            view = views.of(shard_of(sku, views.shards))
+            known = view.of(sku)
+            figures = (
+                _figures(known, query, nodes)
+                if known is not None
+                else _of_bundle(views, network.bundles[sku]["parts"], query, nodes)
+            )
+            items.append(_item(sku, view.seq, *figures))
         request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
 
+    views.see(_by_shard(parts, views.shards), request.deadline_at, seen)
 
-def _item(sku: str, seq: int, seen: Sku, query: Query, nodes: frozenset[str] | None) -> str:
+
+def _of_bundle(
+    views: Views,
+    parts: Sequence[tuple[str, int]],
+    query: Query,
+    nodes: frozenset[str] | None,
+) -> tuple[int, list[tuple[str, int]]]:
+    """As many whole bundles as there are of the scarcest part; by node those that have all."""
+    atp = ON_HAND_MAX
+    by_node: dict[str, int] | None = None
+    for part, quantity in parts:
+        known = views.of(shard_of(part, views.shards)).of(part)
+        units, served = _figures(known, query, nodes) if known is not None else (0, [])
+        atp = min(atp, units // quantity)
+        whole = {node: count // quantity for node, count in served}
+        by_node = whole if by_node is None else {
+            node: min(count, whole[node]) for node, count in by_node.items() if node in whole
+        }  # fmt: skip
+    return atp, sorted((by_node or {}).items())
+
+
+def _item(sku: str, seq: int, atp: int, served: Iterable[tuple[str, int]]) -> str:
+    by_node = ",".join([f'{{"node":"{node}","atp":{units}}}' for node, units in served if units])
+    return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
+
+
+def _figures(
+    seen: Sku, query: Query, nodes: frozenset[str] | None
+) -> tuple[int, list[tuple[str, int]]]:
+    """What may be promised in all, and what is there by node."""
     rows, quotas, coming = seen
     channel = query.channel
     served = [
@@ -137,11 +217,10 @@ def _item(sku: str, seq: int, seen: Sku, query: Query, nodes: frozenset[str] | N
     if channel in quotas:
         most, aside = quotas[channel]
         served = _with_quota(served, most, aside)
-    by_node = ",".join([f'{{"node":"{node}","atp":{units}}}' for node, units in served if units])
     atp = sum([units for _, units in served])
     if query.by_ms is not None:
         atp = min(most, atp + _coming(coming, query, nodes))
-    return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
+    return atp, served
 
 
 def _coming(coming: list[Row], query: Query, nodes: frozenset[str] | None) -> int:

@@ -20,6 +20,8 @@ from engine.demand_log import DemandLog, Row
 from engine.ids import shard_of, split_id
 from engine.outcome import Outcome
 from engine.record import Extra
+from engine.requests import Reserve
+from gateway import bundles
 from gateway.answers import unpacked
 from gateway.hints import Hints
 from gateway.keys import RecentKeys
@@ -52,6 +54,7 @@ _REPEATED: Final = int(Outcome.REPEATED)
 _SHORT: Final = int(Outcome.SHORT)
 _WEAKER: Final = int(Outcome.WEAKER)
 _LOST: Final = int(Outcome.LOST)
+_UNKNOWN_SKU: Final = int(Outcome.UNKNOWN_SKU)
 _UNKNOWN_CAMPAIGN: Final = int(Outcome.UNKNOWN_CAMPAIGN)
 _ELSEWHERE: Final = int(Outcome.ELSEWHERE)
 #: After these units were, or may have been, taken.
@@ -91,10 +94,10 @@ class Intake:
             done(home, [Outcome.KEY_REUSED, key])
             return False
         # Partials rather than closures: no frame of their own, a million times a minute.
-        decided = partial(self._reserved, key, ask, done)
+        decided = partial(self._reserved, key, ask, done, deadline_at)
         if not ask.single:
             self.reservations_waiting += 1
-            self._run(self.client.reserve_over_shards(ask.of(key), deadline_at), decided)
+            self._run(self._over_shards(ask.of(key), deadline_at), decided)
             return True
         if before is None and self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
             sku, node, units = ask.lines[0]
@@ -122,7 +125,23 @@ class Intake:
         for shard, rows in by_shard.items():
             self.client.submit(shard, shares.count_refused(rows), deadline_at, _ignored)
 
-    def _reserved(self, key: str, ask: Ask, done: Decided, reply: Reply) -> None:
+    async def _over_shards(self, request: Reserve, deadline_at: float) -> Reply:
+        reply = await self.client.reserve_over_shards(request, deadline_at)
+        if reply[0] != _UNKNOWN_SKU:
+            return reply
+        return await bundles.reserve(self.client, self.network, request, reply, deadline_at)
+
+    def _reserved(
+        self, key: str, ask: Ask, done: Decided, deadline_at: float, reply: Reply
+    ) -> None:
+        if reply[0] == _UNKNOWN_SKU and ask.single:
+            # The shard knows no such SKU: it may be a bundle.
+            work = bundles.reserve(self.client, self.network, ask.of(key), reply, deadline_at)
+            self._run(work, partial(self._settled, key, ask, done))
+        else:
+            self._settled(key, ask, done, reply)
+
+    def _settled(self, key: str, ask: Ask, done: Decided, reply: Reply) -> None:
         self.reservations_waiting -= 1
         code = reply[0]
         if self.hints.by_sku and code in _MAY_HAVE_TAKEN:

@@ -5,6 +5,7 @@ A module for each topic; it may also hold the bodies and answers that only its t
 
 from typing import Final
 
+from gateway.contract.bundles import BUNDLES
 from gateway.contract.campaigns import CAMPAIGNS
 from gateway.contract.network import NETWORK
 from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
@@ -20,6 +21,7 @@ __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 OPERATIONS: Final = (
     *RESERVATIONS,
     *STOCK,
+    *BUNDLES,
     *NETWORK,
     *PROMISE,
     *SUPPLIES,

@@ -42,7 +42,7 @@ class Answering:
 
 @pytest.mark.parametrize(
     ("outcome", "counted"),
-    [(Outcome.OK, (1, 0, 0)), (Outcome.REPEATED, (0, 1, 0)), (Outcome.UNKNOWN_SKU, (0, 0, 1)),
+    [(Outcome.OK, (1, 0, 0)), (Outcome.REPEATED, (0, 1, 0)), (Outcome.UNKNOWN_NODE, (0, 0, 1)),
      (Outcome.UNAVAILABLE, (0, 0, 1)), (Outcome.LOST, (0, 0, 0)), (Outcome.WEAKER, (0, 0, 0))],
 )  # fmt: skip
 def test_what_may_have_been_done_is_not_counted_as_refused(
