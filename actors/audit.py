@@ -56,9 +56,10 @@ def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def run(client: Hosts) -> Audit:
+async def run(client: Hosts, *, events: bool = False) -> Audit:
     """Compare every owner's books with the store, shard by shard, and all keys with each other.
 
+    ``events``: rebuild the stock from the event streams too, which takes as long as these are.
     Raises ``LineLost`` while a shard has no owner.
     """
     ask = partial(_ask_owner, client)
@@ -68,6 +69,10 @@ async def run(client: Hosts) -> Audit:
         shards.append(told["shard"])
         findings += told["findings"]
         keys_count += told["keys_count"]
+        if events:
+            rebuilt = await ask(shard, {"m": "rebuild"})
+            shards[-1]["rebuilt"] = rebuilt["whole"]
+            findings += rebuilt["findings"]
     findings += await reused.find(ask, client.shards, keys_count)
     return Audit(not findings, shards, findings)
 

@@ -305,9 +305,9 @@ class Client:
         """One report a shard, by shard; what nobody owns says so."""
         return await audit.reports(self)
 
-    async def audit(self) -> audit.Audit:
+    async def audit(self, *, events: bool = False) -> audit.Audit:
         """See ``audit.run``."""
-        return await audit.run(self)
+        return await audit.run(self, events=events)
 
 
 def open_lane(name: str, address: str, on_lost: Callable[[], None]) -> "Future[Line]":

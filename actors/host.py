@@ -86,7 +86,7 @@ class HostCore:
         respond(msgpack.packb(answer))
 
     async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``report``; of a shard ``events`` (behind a seq), ``audit`` or ``keys``."""
+        """``report``; of a shard ``events`` (behind a seq), ``audit``, ``rebuild`` or ``keys``."""
         match asked["m"]:
             case "report":
                 return self.report()
@@ -95,6 +95,9 @@ class HostCore:
             case "audit":
                 owner = self.owners.get(asked["shard"])
                 return await books.audit(owner, self.store) if owner is not None else {}
+            case "rebuild":
+                owner = self.owners.get(asked["shard"])
+                return await books.rebuild(owner, self.store) if owner is not None else {}
             case "keys":
                 owner = self.owners.get(asked["shard"])
                 return await reused.told(owner, self.store, asked) if owner is not None else {}

@@ -40,9 +40,17 @@ def shards(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     return ExitCode.FINE
 
 
-def audit(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
+def audit(
+    url: Url = DEFAULT_URL,
+    events: Annotated[
+        bool, typer.Option("--events", help="Rebuild the stock from the events too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Compare every owner's books with the store; exit 1 where they differ."""
-    document = ask_well(url, "POST", "/v1/audit", patient=True)
+    document = ask_well(
+        url, "POST", "/v1/audit?events=true" if events else "/v1/audit", patient=True
+    )
     findings = document["findings"]
     show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
     if not document["clean"]:

@@ -40,6 +40,10 @@ RUNNING: Final = (
     ),
     Operation(
         method="POST", path="/v1/audit", text="Compare owners' books with the store",
+        parameters=(
+            Parameter(name="events", schema={"type": "boolean", "default": False},
+                      text="Rebuild the stock from the events too; takes as long as these are"),
+        ),
         problems=(*BODY, *OWNER), deadline=_PATIENCE,
         answers={200: Answer(kind=told.Audit, example=examples.AUDIT, text="Clean or not")},
     ),

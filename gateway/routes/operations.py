@@ -7,7 +7,7 @@ from fastapi import Response
 
 from gateway.cold import Ask
 from gateway.metrics import Metrics, exposition
-from gateway.problems import Refused, too_late
+from gateway.problems import Refused, invalid, too_late
 
 _SHARD_MEMBERS: Final = (
     "shard", "owner", "state", "epoch", "seq", "open_reservations", "queue", "batch_size",
@@ -53,11 +53,13 @@ async def _reports(ask: Ask) -> list[dict[str, Any]]:
 
 async def audit(ask: Ask) -> Response:
     """POST /v1/audit; without a deadline of its own it takes the time it needs."""
-    ask.query()
+    asked = ask.query("events").get("events", "false")
+    if asked not in ("true", "false"):
+        raise Refused(invalid("query.events", "is true or false"))
     await ask.no_body()
     try:
         async with asyncio.timeout_at(ask.deadline_at if ask.deadline_given else None):
-            found = await ask.client.audit()
+            found = await ask.client.audit(events=asked == "true")
     except TimeoutError:
         raise Refused(too_late(read=True)) from None
     checked = [row for row in found.shards if row["shard"] < ask.client.shards]
