@@ -75,7 +75,7 @@ async def _audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
     findings: list[dict[str, Any]] = []
     for name, ours in (
         ("reservations", ledger.reservations.get),
-        ("free", lambda field: _free(ledger.free_of(field))),
+        ("free", lambda field: _free(ledger, field)),
         ("state", lambda field: _position(ledger, field)),
     ):
         names: set[str] = set()
@@ -149,14 +149,19 @@ def _plain(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _free(units: int | None) -> bytes | None:
-    return None if units is None else str(units).encode()
+def _free(ledger: Any, backing: str) -> bytes | None:
+    position = _at(ledger, backing)
+    return None if position is None else str(position.free).encode()
+
+
+def _at(ledger: Any, backing: str) -> Any:
+    sku, _, slot = backing.partition("|")
+    book = ledger.books.get(sku)
+    return book.positions.get(slot) if book is not None else None
 
 
 def _position(ledger: Any, field: str) -> bytes | None:
-    sku, _, node = field[2:].partition("|")
-    book = ledger.books.get(sku)
-    position = book.positions.get(node) if book else None
+    position = _at(ledger, field[2:])
     if position is None:
         return None
     packed: bytes = pack(position.kept())

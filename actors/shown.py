@@ -133,6 +133,11 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.QUOTA: _quota,
     Event.CAMPAIGN: _campaign,
     Event.DEMAND_REFUSED: _demand,
+    Event.STOCK_LOW: lambda sku, payload: (
+        "stock.low",
+        sku,
+        {"sellable": payload[0], "low_stock": payload[1]},
+    ),
     Event.LATE_PAYMENT: lambda subject, payload: (
         "reservation.late_payment",
         None,
@@ -142,7 +147,7 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
 
 #: All types there are.
 TYPES: Final = frozenset({
-    *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), "stock.adjusted",
+    *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), "stock.adjusted", "stock.low",
     "shortfall.opened", "shortfall.closed", "quota.changed", "demand.refused",
     "reservation.late_payment",
 })  # fmt: skip

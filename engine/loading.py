@@ -53,6 +53,7 @@ class LoadedState(ShardState):
             position.on_hand, position.safety_stock, position.quarantined, *more = unpack(value)
             position.damaged = more[0] if more else 0
             position.withhold()
+        self.marked = any(book.low_stock is not None for book in self.books.values())
         self._load_shares(shares)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.

@@ -35,6 +35,7 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
         before = book.members
         state.undo(lambda: book.define(before))
         book.define(members)
+    state.marked = state.marked or state.books[sku].low_stock is not None
     state.field(f"k|{sku}", pack(members))
     state.fact(Event.SKU_DEFINED, sku, members)
     return [OK]

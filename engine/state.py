@@ -16,6 +16,7 @@ from engine.effects import HELD, Effects, Sealed, seal
 from engine.events import Event
 from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
+from engine.low_stock import watch
 from engine.movements import Movements
 from engine.record import (
     FLAGS_AT,
@@ -100,6 +101,7 @@ class ShardState:
         self.changed: dict[str, int] = {}
         self.changed_floor = 0
         self.movements = Movements()
+        self.marked = False  # Some SKU has a mark below which it is told of.
         self.refusals: list[Refusal] = []  # Said by the batch being decided.
         self.effects = Effects()
         self.due_at = Expiring(-1, b"", [])
@@ -314,6 +316,8 @@ class ShardState:
     def seal(self) -> Sealed | None:
         """End the batch: what to commit, or None if nothing changed. The next one begins."""
         effects = self.effects
+        if self.marked and effects:
+            watch(self, [position.book for position in effects.positions])
         if not effects:
             self.effects = Effects()  # What was only looked at is no part of the next batch.
             return None
@@ -381,13 +385,6 @@ class ShardState:
             self.schedule(field, reservation.extra[PICKUP_UNTIL])
         if OWES in reservation.extra:
             self.owing.add(field)
-
-    def free_of(self, backing: str) -> int | None:
-        """Free units of a backing; None if there is no such."""
-        sku, _, slot = backing.partition("|")
-        book = self.books.get(sku)
-        position = book.positions.get(slot) if book is not None else None
-        return None if position is None else position.free
 
     def free_units(self) -> dict[str, int]:
         """Free units of every backing, as the store's guard must have them."""

@@ -216,7 +216,9 @@ class Book:
         "by_customer",
         "heap",
         "hinted_until_ms",
+        "is_low",
         "limit",
+        "low_stock",
         "members",
         "only",
         "positions",
@@ -232,7 +234,8 @@ class Book:
 
     def __init__(self, sku: str, members: list[Any]) -> None:
         self.sku = sku
-        self.members = members  # name, weight_grams, category
+        #: name, weight_grams, category, and a map of rarer ones where there are any.
+        self.members = members
         self.positions: dict[str, Position] = {}
         #: The position where units are there at just one node, which is most SKUs of a drop.
         self.only: Position | None = None
@@ -245,6 +248,9 @@ class Book:
         self.shares: dict[str, Share] = {}
         #: Units that each customer may have and has, whatever the channel; None: any.
         self.limit: int | None = None
+        #: Fewer units in all are told of, once; None: nobody wants to know.
+        self.low_stock: int | None = None
+        self.is_low = False
         self.by_customer: dict[str, int] = {}
         #: Some node serves certain channels only.
         self.restricted = False
@@ -258,6 +264,7 @@ class Book:
         self.supplies: dict[str, Position] = {}
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
+        self.define(members)
 
     def add(self, place: Node, supply: "Supply | None" = None) -> Position:
         """The position at a node, or of a supply on its way there, made if it is not there yet."""
@@ -277,7 +284,10 @@ class Book:
     def define(self, members: list[Any]) -> None:
         """Replace its members."""
         self.members = members
-        self.ranks.clear()  # It may weigh something else.
+        rarer = members[3] if len(members) > 3 else {}
+        self.limit = rarer.get("limit_per_customer")
+        self.low_stock = rarer.get("low_stock")
+        self.reorder()  # It may weigh something else, or have a limit now.
 
     def hint(self, until_ms: int) -> None:
         """The SKU may be called sold out until then; 0 ends that."""

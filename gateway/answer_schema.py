@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.schema import Id, Key, Text, Time
 
@@ -112,6 +112,8 @@ class Sku(Struct):
     name: Text
     weight_grams: int
     category: Text | None
+    low_stock: int | UnsetType = UNSET
+    limit_per_customer: int | UnsetType = UNSET
 
 
 class Position(Struct):

@@ -52,7 +52,9 @@ NODE: Final[Document] = {
     "pickup_hold_hours": 72,
 }  # fmt: skip
 SKU_BODY: Final[Document] = {"name": "Holder", "weight_grams": 320, "category": "gift"}
-SKU: Final[Document] = {"sku": "85123A", **SKU_BODY}
+SKU: Final[Document] = {
+    "sku": "85123A", **SKU_BODY, "low_stock": 20, "limit_per_customer": 5,
+}  # fmt: skip
 ADJUSTMENTS_BODY: Final[Document] = {
     "reference": "po-17",
     "adjustments": [

@@ -139,6 +139,8 @@ class SkuBody(Body):
     name: Text | None = None
     weight_grams: Annotated[int, Meta(ge=0, le=EXACT_INTEGER_MAX)] | None = None
     category: Text | None = None
+    low_stock: Annotated[int, Meta(ge=1, le=ON_HAND_MAX)] | None = None
+    limit_per_customer: Quantity | None = None
 
 
 class Adjustment(Body):

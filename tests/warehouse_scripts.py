@@ -25,7 +25,7 @@ class WarehouseScript(Script):
             self.quota, self.quota, self.lent, self.campaign, self.campaign, self.record,
             self.supply, self.supply, self.supply, self.came, self.came, self.name, self.lane,
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
-            self.unserved, self.moved, self.hinted, self.hinted,
+            self.marked, self.unserved, self.moved, self.hinted, self.hinted,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -149,6 +149,14 @@ class WarehouseScript(Script):
             return commands.hint(sku, 0, 0)
         by = {DELIVER_BY: self.now_ms + 9 * HOUR_MS} if self.random.random() < 0.6 else {}
         return reserve(self.new(), (sku, 30), **{PARTIAL: True, **by})
+
+    def marked(self) -> Command:
+        """A SKU with a mark or a limit, or without again."""
+        rarer = self.random.choice(({"low_stock": 6}, {"limit_per_customer": 3}, {}))
+        members = ["", self.random.randint(0, 1), None]
+        return commands.define_sku(
+            self.random.choice(SKUS), [*members, *([rarer] if rarer else [])]
+        )
 
     def unserved(self) -> Command:
         """Demand that was refused."""

@@ -67,11 +67,11 @@ async def read_page(ask: Ask, after: str | None, limit: int) -> Page:
 
 def _wanted(query: Mapping[str, str]) -> Wanted:
     """Which events are asked for: of these types, of this SKU."""
-    types = frozenset(query["types"].split(",")) if query.get("types") else None
+    types = frozenset(query["types"].split(",")) if "types" in query else None
     unknown = sorted(types - TYPES) if types is not None else []
     if unknown:
         raise Refused(invalid("query.types", f"{unknown[0][:100]} is no type of event"))
-    sku = checked_id(query["sku"], "query.sku") if query.get("sku") else None
+    sku = checked_id(query["sku"], "query.sku") if "sku" in query else None
     return lambda event: (types is None or event.type in types) and sku in (None, event.sku)
 
 

@@ -19,7 +19,13 @@ async def put_sku(ask: Ask) -> Response:
     sku = ask.path_id("sku")
     ask.query()
     body = await ask.json_body(_READ_SKU)
-    members = [sku if body.name is None else body.name, body.weight_grams or 0, body.category]
+    members: list[Any] = [
+        sku if body.name is None else body.name, body.weight_grams or 0, body.category,
+    ]  # fmt: skip
+    rarer = {"low_stock": body.low_stock, "limit_per_customer": body.limit_per_customer}
+    rarer = {name: value for name, value in rarer.items() if value is not None}
+    if rarer:
+        members.append(rarer)
     shard = shard_of(sku, ask.client.shards)
     await ask.call(shard, commands.define_sku(sku, members), sku)
     return ask.answer(_sku(sku, members))
@@ -35,4 +41,5 @@ async def get_sku(ask: Ask) -> Response:
 
 
 def _sku(sku: str, members: list[Any]) -> dict[str, Any]:
-    return {"sku": sku, **dict(zip(_MEMBERS, members, strict=True))}
+    told = dict(zip(_MEMBERS, members, strict=False))
+    return {"sku": sku, **told, **(members[3] if len(members) > 3 else {})}

@@ -305,3 +305,43 @@ def test_a_count_is_of_its_time(http: httpx.Client, stocked: Stocked, fresh: Fre
     ):  # fmt: skip
         answer = adjust(http, fresh("ref"), {**row, **wrong})
         assert (answer.status_code, answer.json()["field"]) == (422, f"adjustments[0].{field}")
+
+
+def test_a_sku_that_runs_low_is_told_of_once(
+    http: httpx.Client, stocked: Stocked, fresh: Fresh
+) -> None:
+    sku = stocked(n1=10)
+    told = http.put(f"/v1/skus/{sku}", json={"low_stock": 5}).json()
+    assert (told["low_stock"], http.get(f"/v1/skus/{sku}").json()) == (5, told)
+
+    def low() -> list[int]:
+        query = {"types": "stock.low", "sku": sku, "limit": "1000"}
+        found, more = [], True
+        while more:
+            page = http.get("/v1/events", params=query).json()
+            found += [event["data"]["sellable"] for event in page["events"]]
+            query["after"], more = page["next"], page["more"]
+        return found
+
+    held = hold(http, sku, fresh("key"), 6).json()["id"]
+    assert hold(http, sku, fresh("key"), 1).status_code == 201
+    assert low() == [4]
+    assert http.post(f"/v1/reservations/{held}/release").status_code == 200
+    assert hold(http, sku, fresh("key"), 5).status_code == 201
+    assert low() == [4, 4]
+
+
+def test_a_customer_has_so_many_of_a_sku_whatever_the_channel(
+    http: httpx.Client, stocked: Stocked, fresh: Fresh
+) -> None:
+    sku = stocked(n1=10)
+    assert http.put(f"/v1/skus/{sku}", json={"limit_per_customer": 2}).status_code == 200
+    assert hold(http, sku, fresh("key"), 1).json()["field"] == "customer"
+    first = hold(http, sku, fresh("key"), 1, customer="c", channel="a")
+    assert first.status_code == 201
+    assert hold(http, sku, fresh("key"), 1, customer="c", channel="b").status_code == 201
+    over = hold(http, sku, fresh("key"), 1, customer="c")
+    assert over.json()["limits"] == [{"sku": sku, "limit": 2, "taken": 2, "requested": 1}]
+    assert hold(http, sku, fresh("key"), 2, customer="d").status_code == 201
+    assert http.post(f"/v1/reservations/{first.json()['id']}/release").status_code == 200
+    assert hold(http, sku, fresh("key"), 1, customer="c").status_code == 201
