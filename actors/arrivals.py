@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.commands import Command, Reply, supplies
 from engine.ids import split_id
 from engine.outcome import Outcome, but_for_copies
-from engine.record import HOME, Reservation
+from engine.record import COSTS, HOME, Reservation, Status
 from engine.stock import ON_ITS_WAY
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ class Arrivals:
             owner.ledger.untold.discard(field)
             return
         piece = Reservation(record)
-        reback = supplies.reback(named[1], piece.digest, piece.lines)
+        if piece.status is Status.TAKEN:
+            return  # Home may have sealed or not: it is told once the piece knows.
+        costs = piece.extra.get(COSTS, {})
+        reback = supplies.reback(named[1], piece.digest, piece.lines, costs)
         reply = but_for_copies(await self._call(piece.extra[HOME], reback))
         if reply[0] == Outcome.OK:
             await self._host.ask(owner.right.shard, supplies.told(field, record))

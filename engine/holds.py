@@ -38,7 +38,7 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.short_way import reserve_short
-from engine.shortfalls import review
+from engine.shortfalls import late_ended, review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
 from engine.stock import moved
@@ -306,6 +306,7 @@ def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -
             counted.give_back(state, position, units, confirmed=confirmed)
         moved(position)
         review(state, position)
+        late_ended(state, position, reservation, units)
 
 
 def owe(state: ShardState, key: str, reservation: Reservation) -> None:

@@ -71,7 +71,7 @@ class LoadedState(ShardState):
             return book.add(self.nodes[node])
         position = book.add(self.nodes[node], Supply(supply, members))
         if members.pending:
-            self.arriving.add(position.backing)
+            self.arriving.add(position.backing)  # Its promises are put in order anew.
         return position
 
     def _load_shares(self, fields: Iterable[tuple[str, str, bytes]]) -> None:

@@ -181,7 +181,8 @@ class Supply:
         self.members = members
         #: Fields of records that were promised units of it; some stand on it no more.
         self.promised: list[str] = []
-        self.cursor = 0  # Promises before it have been moved.
+        #: Promises before it have been moved; below 0: they are not in the order to be served.
+        self.cursor = -1
 
     @property
     def available_at_ms(self) -> int:

@@ -1,6 +1,6 @@
 """Commands about units on their way: purchase orders, returns, transfers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.commands import Command, Op
@@ -34,7 +34,8 @@ def receive(
 ) -> Command:
     """Units have come, once for each reference; promises move with them, earliest first.
 
-    → OK or REPEATED with the supply and its shortfalls, UNKNOWN_SUPPLY, SUPPLY_CLOSED, KEY_REUSED.
+    → OK or REPEATED with the supply and its shortfalls, UNKNOWN_SUPPLY, SUPPLY_CLOSED, KEY_REUSED,
+    or OUT_OF_RANGE.
     Promises beyond a slice move with ``arrive``.
     """
     return [Op.RECEIVE, sku, supply, reference, digest, units, final]
@@ -51,7 +52,7 @@ def delay(sku: str, supply: str, available_at_ms: int) -> Command:
 
 
 def cancel_supply(sku: str, supply: str) -> Command:
-    """A transfer's units go back to where they came from. → as ``delay``."""
+    """A transfer's units go back to where they came from. → as ``delay``, or IN_PROGRESS."""
     return [Op.CANCEL_SUPPLY, sku, supply]
 
 
@@ -60,9 +61,12 @@ def read_supply(sku: str, supply: str) -> Command:
     return [Op.READ_SUPPLY, sku, supply]
 
 
-def reback(key: str, nonce: bytes, lines: Sequence[Any]) -> Command:
-    """At home: units of a piece stand on other backings now. → OK, also where it is too late."""
-    return [Op.REBACK, key, nonce, lines]
+def reback(key: str, nonce: bytes, lines: Sequence[Any], costs: Mapping[str, list[Any]]) -> Command:
+    """At home: units of a piece stand on other backings now, with what is told of these.
+
+    → OK, also where it is too late.
+    """
+    return [Op.REBACK, key, nonce, lines, costs]
 
 
 def told(field: str, record: bytes) -> Command:
