@@ -99,6 +99,8 @@ class Position:
         supply = self.supply
         if supply is None:
             self.withheld = self.aside + max(self.safety_stock, self.place.minimum)
+        elif supply.members.last or supply.members.state != "open":
+            self.withheld = self.aside + self.on_hand  # It brings nothing more than has come.
         else:
             cap = supply.members.cap
             self.withheld = self.aside + (0 if cap is None else max(0, self.on_hand - cap))
