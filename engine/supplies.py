@@ -15,7 +15,7 @@ from engine.events import Event
 from engine.limits import ARRIVAL_SLICE, IN_PROGRESS_RETRY_MS, ON_HAND_MAX
 from engine.outcome import Outcome
 from engine.record import BACKINGS, COSTS, UNTOLD, Line, Reservation, Status, pack
-from engine.shortfalls import review, review_late, shortfall_rows
+from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
 from engine.stock import Book, Position, Supply, SupplyMembers, slot_of
 
@@ -254,6 +254,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
         if field not in state.untold:
             state.untold.add(field)
             state.undo(lambda: state.untold.discard(field))
+    late_ended(state, position, reservation, units)
     changed = reservation.packed()
     state.put(field, changed)
     state.fact(Event.MOVED, field, changed)
@@ -305,6 +306,8 @@ def cancel_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # What has come has still to be moved.
     back = position.on_hand if members.from_node is not None else 0
     _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled")
+    if position.backing in state.late:
+        review_late(state, position)  # What does not come is not late.
     _begin_arrival(state, position, back, last=True)
     return _go_on(state, position)
 

@@ -208,7 +208,8 @@ class SuppliesModel:
 
     def _is_fair(self, at: Coming, before: dict[str, int], served: dict[str, int]) -> None:
         """Nobody is served while somebody before him still waits."""
-        order = [key for key in at.order or [] if key in before]
+        at.order = list(before) if at.order is None else at.order
+        order = [key for key in at.order if key in before]
         waiting = False
         for key in order:
             assert not (waiting and served[key]), (key, served)
@@ -223,10 +224,9 @@ class SuppliesModel:
             at.state = "closed"
 
     def take_over(self) -> None:
-        """A new owner serves those who stand there now, in order."""
-        for name, at in self.coming.items():
-            if at.pending:
-                at.order = list(self.standing(f"{at.node}|{name}"))
+        """A new owner puts those in order who stand there when it goes on."""
+        for at in self.coming.values():
+            at.order = None
 
     # What must hold
 
