@@ -72,6 +72,8 @@ class LoadedState(ShardState):
         position = book.add(self.nodes[node], Supply(supply, members))
         if members.pending:
             self.arriving.add(position.backing)  # Its promises are put in order anew.
+        if members.ended_at_ms:
+            self.ended_supplies[position.backing] = members.ended_at_ms
         return position
 
     def _load_shares(self, fields: Iterable[tuple[str, str, bytes]]) -> None:

@@ -91,6 +91,7 @@ class ShardState:
             str, list[Any]
         ] = {}  # By backing: promises that a supply comes too late for.
         self.arriving: set[str] = set()  # Backings whose units have come and are not on hand yet.
+        self.ended_supplies: dict[str, int] = {}  # When, by backing.
         self.untold: set[str] = set()  # Pieces whose homes do not know their backings yet.
         self.campaigns: dict[str, list[Any]] = {}  # Net only: [state, members, since when].
         self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.

@@ -205,6 +205,7 @@ class SupplyMembers(NamedTuple):
     pending: int = 0  # Come, and not yet moved to the node with their promises.
     last: bool = False  # Nothing comes behind ``pending``.
     state: str = "open"  # open, closed, cancelled
+    ended_at_ms: int = 0  # 0: it is open.
 
 
 def slot_of(node: str, supply: str | None) -> str:

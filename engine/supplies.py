@@ -12,7 +12,13 @@ from engine.commands import Command, Reply
 from engine.corrections import new_position, remember
 from engine.costing import carry_over
 from engine.events import Event
-from engine.limits import ARRIVAL_SLICE, IN_PROGRESS_RETRY_MS, ON_HAND_MAX
+from engine.limits import (
+    ARRIVAL_SLICE,
+    IN_PROGRESS_RETRY_MS,
+    ON_HAND_MAX,
+    SUPPLIES_OPEN_MAX,
+    SUPPLY_KEPT_MS,
+)
 from engine.outcome import Outcome
 from engine.record import BACKINGS, COSTS, UNTOLD, Line, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
@@ -53,6 +59,10 @@ def _set(state: ShardState, position: Position, members: SupplyMembers) -> None:
     supply.members = members
     position.withhold()
     (state.arriving.add if members.pending else state.arriving.discard)(position.backing)
+    if members.ended_at_ms:
+        state.ended_supplies[position.backing] = members.ended_at_ms
+    else:
+        state.ended_supplies.pop(position.backing, None)
 
 
 def report(position: Position) -> list[Any]:
@@ -84,6 +94,8 @@ def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     unknown = sorted({at for at in (node, members.from_node) if at and at not in state.nodes})
     if unknown:
         return [Outcome.UNKNOWN_NODE, unknown]
+    if sum(not _members(at)[1].ended_at_ms for at in book.supplies.values()) >= SUPPLIES_OPEN_MAX:
+        return [Outcome.OUT_OF_RANGE, sku, node]
     if members.from_node is not None:
         refused = _send_off(state, book, members)
         if refused is not None:
@@ -218,7 +230,8 @@ def _end_arrival(state: ShardState, position: Position) -> None:
     if members.last and position.on_hand:
         state.correct(position, 0)  # What was promised of it and did not come is short.
     if members.state == "open" and not position.on_hand:
-        _change(state, position, None, state="closed")
+        ended_at_ms = state.effects.now_ms
+        _change(state, position, None, state="closed", ended_at_ms=ended_at_ms)
     review(state, position, "cancelled" if members.state == "cancelled" else "did not come")
     if position.backing in state.late:
         review_late(state, position)
@@ -305,7 +318,7 @@ def cancel_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     if members.pending:
         return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # What has come has still to be moved.
     back = position.on_hand if members.from_node is not None else 0
-    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled")
+    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled", ended_at_ms=now_ms)
     if position.backing in state.late:
         review_late(state, position)  # What does not come is not late.
     _begin_arrival(state, position, back, last=True)
@@ -317,3 +330,47 @@ def read_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     _, sku, name = command
     position = _find(state, sku, name)
     return [Outcome.UNKNOWN_SUPPLY, [name]] if position is None else _told(state, position)
+
+
+def to_forget(state: ShardState, now_ms: int, most: int) -> list[tuple[str, str, bytes]]:
+    """(SKU, id, digest) of supplies that ended so long ago that nobody is told of them."""
+    found: list[tuple[str, str, bytes]] = []
+    for backing, ended_at_ms in state.ended_supplies.items():
+        sku, _, slot = backing.partition("|")
+        position = state.position(sku, slot)
+        if len(found) < most and _is_over(state, position, ended_at_ms, now_ms):
+            supply, members = _members(position)
+            found.append((sku, supply.supply, bytes.fromhex(members.digest)))
+    return found
+
+
+def _is_over(state: ShardState, position: Position, ended_at_ms: int, now_ms: int) -> bool:
+    """Nothing rests on it, not even a broken promise."""
+    promised = position.reserved or position.committed
+    resting = promised or position.on_hand or position.aside or position.backing in state.arriving
+    return not resting and now_ms - ended_at_ms >= SUPPLY_KEPT_MS
+
+
+def forget_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.supplies.forget_supply``."""
+    _, sku, name = command
+    position = _find(state, sku, name)
+    ended_at_ms = state.ended_supplies.get(position.backing) if position is not None else None
+    if position is None or ended_at_ms is None:
+        return [OK]
+    if not _is_over(state, position, ended_at_ms, now_ms):
+        return [OK]
+    book, backing = position.book, position.backing
+
+    def restore() -> None:
+        book.positions[position.slot] = book.supplies[name] = position
+        state.ended_supplies[backing] = ended_at_ms
+        book.reorder()
+
+    state.undo(restore)
+    del book.positions[position.slot], book.supplies[name], state.ended_supplies[backing]
+    book.reorder()
+    for kind in ("u", "q"):
+        state.field(f"{kind}|{backing}", None)
+    state.fact(Event.FORGOTTEN, f"u|{backing}", None)
+    return [OK]

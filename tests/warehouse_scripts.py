@@ -104,6 +104,7 @@ class WarehouseScript(Script):
             supplies.receive(sku, name, note, bytes([units]) * 16, units, final=final),
             supplies.receive(sku, name, note, bytes([units]) * 16, units, final=final),
             supplies.arrive(sku, name), supplies.cancel_supply(sku, name),
+            supplies.forget_supply(sku, name),
             supplies.delay(sku, name, self.now_ms + units * 3 * HOUR_MS),
         ))  # fmt: skip
 

@@ -24,7 +24,7 @@ def find_supply(supply: str) -> Command:
 def open_supply(sku: str, node: str, supply: str, members: Sequence[Any]) -> Command:
     """``members``: those of ``stock.Supply``. A transfer's units leave ``from_node`` at once.
 
-    → OK or REPEATED with the supply, UNKNOWN_SKU, UNKNOWN_NODE, or SHORT.
+    → OK or REPEATED with the supply, UNKNOWN_SKU, UNKNOWN_NODE, SHORT, or OUT_OF_RANGE.
     """
     return [Op.OPEN_SUPPLY, sku, node, supply, members]
 
@@ -59,6 +59,11 @@ def cancel_supply(sku: str, supply: str) -> Command:
 def read_supply(sku: str, supply: str) -> Command:
     """→ OK with the supply and its shortfalls, or UNKNOWN_SUPPLY."""
     return [Op.READ_SUPPLY, sku, supply]
+
+
+def forget_supply(sku: str, supply: str) -> Command:
+    """It ended long ago and ``net`` has forgotten its id. → OK, also where it is still needed."""
+    return [Op.FORGET_SUPPLY, sku, supply]
 
 
 def reback(key: str, nonce: bytes, lines: Sequence[Any], costs: Mapping[str, list[Any]]) -> Command:

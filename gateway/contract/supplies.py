@@ -139,7 +139,8 @@ def _opening(path: str, text: str, body: type, example: dict[str, Any], told: An
             201: Answer(kind=Supply, example=told, text="The supply"),
             200: Answer(kind=Supply, example=told, text="The same again: as it stands now"),
         },
-        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-node", "insufficient-stock"),
+        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-node", "insufficient-stock",
+                  "out-of-range"),
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def image(ledger: Ledger) -> dict[str, Any]:
         "late": dict(ledger.late),
         "arriving": set(ledger.arriving),
         "untold": set(ledger.untold),
+        "ended supplies": dict(ledger.ended_supplies),
         "supply names": dict(ledger.supply_names),
         "supplies": {
             position.backing: position.supply.members

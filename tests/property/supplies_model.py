@@ -42,6 +42,7 @@ class Coming:
     pending: int = 0
     last: bool = False
     state: str = "open"
+    ended_at_ms: int = 0
     quantity: int = 0
     watched: bool = False  # It was put off, and somebody's date is broken since.
     order: list[str] | None = None  # Who was to be served, as it began to arrive.
@@ -164,10 +165,10 @@ class SuppliesModel:
             self.made -= at.on_the_road()  # Lost.
             at.last = True
 
-    def cancel(self, name: str) -> None:
+    def cancel(self, name: str, now_ms: int) -> None:
         """A transfer goes back with all that is left of it."""
         at = self.coming[name]
-        at.state, at.last = "cancelled", True
+        at.state, at.last, at.ended_at_ms = "cancelled", True, now_ms
         self._begin(name, at.to_come if at.origin is not None else 0)
 
     def _begin(self, name: str, units: int) -> None:
@@ -183,7 +184,9 @@ class SuppliesModel:
             at.at_ms = at_ms
             at.watched = True
 
-    def moved(self, name: str, lines: dict[str, list[list[Any]]], pending: int) -> None:
+    def moved(
+        self, name: str, lines: dict[str, list[list[Any]]], pending: int, now_ms: int
+    ) -> None:
         """So many have still to be put where they belong: who stands where now, is that fair?"""
         at = self.coming[name]
         slot = f"{at.node}|{name}"
@@ -204,7 +207,7 @@ class SuppliesModel:
         at.to_come = max(0, at.to_come - done)
         at.pending = pending
         if not pending:
-            self._end(at)
+            self._end(at, now_ms)
 
     def _is_fair(self, at: Coming, before: dict[str, int], served: dict[str, int]) -> None:
         """Nobody is served while somebody before him still waits."""
@@ -216,17 +219,23 @@ class SuppliesModel:
             waiting = waiting or served[key] < before[key]
         assert not waiting or not any(n for key, n in served.items() if key not in order)
 
-    def _end(self, at: Coming) -> None:
+    def _end(self, at: Coming, now_ms: int) -> None:
         at.order = None
         if at.last:
             at.to_come = 0
         if at.state == "open" and not at.to_come:
-            at.state = "closed"
+            at.state, at.ended_at_ms = "closed", now_ms
 
     def take_over(self) -> None:
         """A new owner puts those in order who stand there when it goes on."""
         for at in self.coming.values():
             at.order = None
+
+    def is_over(self, name: str, before_ms: int) -> bool:
+        """It ended by then, and nobody stands on it."""
+        at = self.coming[name]
+        ended = at.state != "open" and not at.pending and at.ended_at_ms <= before_ms
+        return ended and not self.standing(f"{at.node}|{name}")
 
     # What must hold
 

@@ -35,6 +35,7 @@ from tests.property.supplies_model import Coming, Held, SuppliesModel
 NODES = ("n1", "n2")
 HOUR_MS = 3_600_000
 SLICE = 1
+KEPT_MS = 4 * HOUR_MS
 RIGHT = Right(0, 1, "token")
 
 
@@ -81,6 +82,7 @@ class Story:
             *[self.held] * 8, self.paid, self.given_back, self.shipped,
             self.announced, self.announced, self.sent, self.came, self.came, self.came,
             self.went_on, self.went_on, self.put_off, self.called_off, self.counted, self.died,
+            self.forgotten,
         ))()  # fmt: skip
         self.check()
 
@@ -149,7 +151,7 @@ class Story:
         name, units = fresh("s"), self.random.randint(1, 12)
         node = self.random.choice([node for node in NODES if node != origin])
         at_ms = self.now_ms + self.random.randint(1, 20) * HOUR_MS
-        members = SupplyMembers("any", units, at_ms, name, origin, cap)
+        members = SupplyMembers("any", units, at_ms, name.encode().hex(), origin, cap)
         reply = self.ask(supplies.open_supply("A", node, name, list(members)))
         if origin is not None and self.model.free(origin) < units:
             assert reply[0] == Outcome.SHORT
@@ -187,7 +189,7 @@ class Story:
     def _arrives(self, name: str, *, all_of_it: bool) -> None:
         while all_of_it and self.members(name).pending:
             assert self.ask(supplies.arrive("A", name))[0] == Outcome.OK
-        self.model.moved(name, self.lines(), self.members(name).pending)
+        self.model.moved(name, self.lines(), self.members(name).pending, self.now_ms)
 
     def put_off(self) -> None:
         """Later, or earlier."""
@@ -207,8 +209,20 @@ class Story:
             assert reply[0] == Outcome.IN_PROGRESS
             return
         assert reply[0] == Outcome.OK
-        self.model.cancel(name)
+        self.model.cancel(name, self.now_ms)
         self._arrives(name, all_of_it=self.random.random() < 0.3)
+
+    def forgotten(self) -> None:
+        """What ended long ago, unless somebody still waits for it."""
+        over = {name for _, name, _ in handlers.to_forget(self.ledger, self.now_ms, 100)}
+        known = self.model.coming
+        ended = {name for name in known if self.model.is_over(name, self.now_ms - KEPT_MS)}
+        assert over == ended
+        for name in sorted(known):
+            assert self.ask(supplies.forget_supply("A", name))[0] == Outcome.OK
+        for name in ended:
+            del known[name]
+        assert self.ledger.books["A"].supplies.keys() == known.keys()
 
     # The world
 
@@ -287,6 +301,7 @@ def test_units_on_their_way_among_everything_else(
 ) -> None:
     """Twenty stories of a hundred and fifty steps."""
     monkeypatch.setattr(handlers, "ARRIVAL_SLICE", SLICE)
+    monkeypatch.setattr(handlers, "SUPPLY_KEPT_MS", KEPT_MS)
     for seed in range(block * 20, block * 20 + 20):
         story = Story(seed)
         for number in range(150):
