@@ -111,6 +111,13 @@ def test_only_who_can_wait_is_promised_what_is_coming(
     assert problem(http.post(f"{url}/fulfil", json={"reference": "p1"})) == (
         409, "insufficient-stock",
     )  # fmt: skip
+    lines = [{"sku": sku, "node": "n1", "quantity": 4}]
+    refused = http.post(f"{url}/fulfil", json={"reference": "p1", "lines": lines})
+    assert problem(refused) == (409, "insufficient-stock")
+    assert refused.json()["short_lines"][0]["node"] == "n1"
+    lines[0]["quantity"] = 5
+    refused = http.post(f"{url}/fulfil", json={"reference": "p1", "lines": lines})
+    assert problem(refused) == (409, "exceeds-committed")
     assert backings(http.post(f"{url}/cancel")) == [("n1", name, 4)]
     assert http.get(f"/v1/supplies/{name}").json()["supply"]["promised"] == 1
 
@@ -223,6 +230,32 @@ def test_a_delay_names_whose_promise_breaks(
     told = http.post(f"/v1/supplies/{name}/delay", json={"available_at": instant(40)}).json()
     assert told["shortfalls"]
     assert receive(http, name, 10, fresh("note")).json()["shortfalls"] == []
+
+
+def test_a_promise_that_is_given_up_is_late_no_more(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku, name = stocked(n1=0), fresh("po")
+    assert announce(http, name, sku, 10, hours=24).status_code == 201
+    keys = [fresh("key"), fresh("key")]
+    held = [hold(http, sku, key, 2, deliver_by=instant(30)) for key in keys]
+    told = http.post(f"/v1/supplies/{name}/delay", json={"available_at": instant(48)}).json()
+    assert told["shortfalls"][0]["reservations"] == sorted(keys)
+    assert http.post(f"/v1/reservations/{held[0].json()['id']}/release").status_code == 200
+    told = http.get(f"/v1/supplies/{name}").json()
+    assert [(at["quantity"], at["reservations"]) for at in told["shortfalls"]] == [(2, keys[1:])]
+    told = http.post(f"/v1/supplies/{name}/cancel").json()
+    assert [(at["reason"], at["quantity"]) for at in told["shortfalls"]] == [("cancelled", 2)]
+
+
+def test_no_more_is_received_than_a_node_may_have(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku, name = stocked(n1=2), fresh("po")
+    assert announce(http, name, sku, 10).status_code == 201
+    refused = receive(http, name, 1_000_000_000, fresh("note"))
+    assert problem(refused) == (409, "out-of-range")
+    assert (refused.json()["sku"], refused.json()["node"]) == (sku, "n1")
 
 
 def test_a_transfer_is_promised_while_it_travels(

@@ -307,3 +307,23 @@ async def test_a_name_is_found_though_its_coordinator_stopped_before_the_supply(
         cluster.client, "po-9", lambda sku: supplies.read_supply(sku, "po-9"), cluster.deadline()
     )
     assert found[1][:3] == ["po-9", "purchase_order", AWAY]
+
+
+@on_cluster
+async def test_what_ended_long_ago_is_forgotten_with_its_id(cluster: Cluster) -> None:
+    """Both are free for something new."""
+    await announced(cluster)
+    for sku in SKUS:
+        await came(cluster, sku, 9)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(handlers, "SUPPLY_KEPT_MS", 0)
+        owners = [owner_of(cluster, sku) for sku in SKUS]
+        await until(lambda: not any(owner.ledger.ended_supplies for owner in owners))
+    for sku in SKUS:
+        name = f"po-{sku}"
+        asked_for = await cluster.client.call(
+            cluster.client.net, supplies.find_supply(name), cluster.deadline()
+        )
+        assert asked_for == [Outcome.UNKNOWN_SUPPLY, [name]]
+        assert (await cluster.position(sku))["on_hand"] == 9
+    await cluster.audit_is_clean()
