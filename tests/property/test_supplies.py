@@ -29,6 +29,7 @@ from tests.builders import (
     lines_of,
     reserve,
 )
+from tests.property.fold import Fold
 from tests.property.machine import image
 from tests.property.supplies_model import Coming, Held, SuppliesModel
 
@@ -48,6 +49,7 @@ class Story:
         self.server.acquire(RIGHT, 1)
         self.ledger = empty_ledger()
         self.now_ms = NOW_MS
+        self.fold = Fold({"A"})
         self.model = SuppliesModel(dict.fromkeys(NODES, 6))
         self.tell(*founding({"A": dict.fromkeys(NODES, 6)}))
 
@@ -69,6 +71,7 @@ class Story:
         if sealed is not None:
             self.server.commit(RIGHT, sealed)
             self.ledger.accepted(sealed)
+            self.fold.take(sealed.events)
         return replies
 
     def ask(self, command: Command) -> Reply:
@@ -268,6 +271,7 @@ class Story:
     def check(self) -> None:
         """Books, shortfalls and conservation."""
         model = self.model
+        assert self.fold.counters() == counters(self.ledger)
         assert self.lines() == {key: held.lines for key, held in model.held.items()}
         for backing, (on_hand, _, reserved, committed, *_) in counters(self.ledger).items():
             slot = backing.partition("|")[2]
