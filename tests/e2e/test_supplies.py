@@ -232,6 +232,68 @@ def test_a_delay_names_whose_promise_breaks(
     assert receive(http, name, 10, fresh("note")).json()["shortfalls"] == []
 
 
+def test_whatever_becomes_of_a_supply_is_an_event(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku, name, key = stocked(n1=0), fresh("po"), fresh("key")
+    after = feed(http, None)[1]
+    at = [instant(hours) for hours in (24, 48)]
+    assert announce(http, name, sku, 3, available_at=at[0]).status_code == 201
+    assert hold(http, sku, key, 3, deliver_by=instant(30)).status_code == 201
+    assert http.post(f"/v1/supplies/{name}/delay", json={"available_at": at[1]}).status_code == 200
+    assert receive(http, name, 1, fresh("note")).status_code == 200
+    assert http.post(f"/v1/supplies/{name}/cancel").status_code == 200
+    events = [event for event in feed(http, after)[0] if event["sku"] == sku]
+    assert [event["type"] for event in events] == [
+        "supply.opened", "reservation.held", "supply.delayed", "shortfall.opened",
+        "supply.received", "shortfall.opened", "reservation.moved", "stock.adjusted",
+        "supply.cancelled", "shortfall.closed", "shortfall.opened",
+    ]  # fmt: skip
+    assert events[0]["data"] == {
+        "id": name, "kind": "purchase_order", "node": "n1", "from_node": None, "quantity": 3,
+        "received": 0, "to_come": 3, "available_at": at[0], "state": "open",
+    }  # fmt: skip
+    assert events[2]["data"]["available_at"] == at[1]
+    assert events[6]["data"]["lines"] == [
+        {"sku": sku, "node": "n1", "quantity": 1},
+        {"sku": sku, "node": "n1", "supply": name, "quantity": 2},
+    ]
+    reasons = [(told["data"]["reason"], told["data"]["quantity"])
+               for told in events if told["type"] == "shortfall.opened"]  # fmt: skip
+    assert reasons == [("late", 3), ("late", 2), ("cancelled", 2)]
+
+
+def feed(http: httpx.Client, after: str | None) -> tuple[list[Any], str]:
+    """All events behind ``after``, and where they end."""
+    events: list[Any] = []
+    while True:
+        params = {"limit": "1000", **({"after": after} if after else {})}
+        page = http.get("/v1/events", params=params).json()
+        events += page["events"]
+        after = page["next"]
+        if not page["more"]:
+            return events, page["next"]
+
+
+@pytest.mark.parametrize("verb", ["receive", "delay", "cancel"])
+def test_what_is_not_known_or_has_ended_is_said(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked, verb: str
+) -> None:
+    bodies: dict[str, Any] = {"receive": {"quantity": 1}, "delay": {"available_at": instant(1)}}
+
+    def ask(name: str) -> tuple[int, str]:
+        headers = {"Idempotency-Key": fresh("note")}
+        return problem(
+            http.post(f"/v1/supplies/{name}/{verb}", json=bodies.get(verb), headers=headers)
+        )
+
+    assert ask("po-nobody-knows") == (404, "unknown-supply")
+    sku, name = stocked(n1=0), fresh("po")
+    assert announce(http, name, sku, 1).status_code == 201
+    assert receive(http, name, 1, fresh("note")).json()["supply"]["state"] == "closed"
+    assert ask(name) == (409, "supply-closed")
+
+
 def test_a_promise_that_is_given_up_is_late_no_more(
     http: httpx.Client, fresh: Fresh, stocked: Stocked
 ) -> None:
