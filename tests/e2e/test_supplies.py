@@ -213,6 +213,14 @@ def test_shortfalls_are_read_page_by_page(
     assert len(seen) >= 3
 
 
+@pytest.mark.parametrize("query", ["after=", "after=%3F", "limit=0", "limit=1001", "limit="])
+def test_pages_are_asked_for_as_described(http: httpx.Client, query: str) -> None:
+    answer = http.get(f"/v1/shortfalls?{query}")
+    assert (answer.status_code, answer.json()["field"]) == (
+        422, f"query.{query.partition('=')[0]}",
+    )  # fmt: skip
+
+
 def test_a_delay_names_whose_promise_breaks(
     http: httpx.Client, fresh: Fresh, stocked: Stocked
 ) -> None:
