@@ -270,7 +270,7 @@ def revive(state: ShardState, key: str, reservation: Reservation, granted: list[
         reservation.extra.pop(COSTS, None)
     for line in granted:
         if line[0] in state.books:
-            stand_on(state.books[line[0]], line, key)
+            stand_on(state.books[line[0]], line, key, state.reservations, reservation.extra)
     for line in reservation.lines:
         line[3:] = anew[line[0], line[1]][3:] if (line[0], line[1]) in anew else []
     state.reopen(key)

@@ -84,7 +84,7 @@ def reserve_short(state: ShardState, command: Command, now_ms: int) -> Reply | N
     effects.facts += (HELD, key, record)
     book.takers.append(key)
     if position.supply is not None:
-        position.supply.promised.append(key)
+        position.supply.promised.add(key, None, state.reservations)
     due.fields.append(key)
     return [OK, record]
 

@@ -1,14 +1,15 @@
 """Units promised but not there any more: never hidden, always a record with a deadline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from engine.backings import Promise, is_standing, promises, units_left
+from engine.backings import Promise, is_standing, standing, units_left
 from engine.commands import Command, Reply
 from engine.events import Event
 from engine.limits import SHORTFALL_DEADLINE_MS
 from engine.outcome import Outcome
-from engine.record import CAMPAIGN, DELIVER_BY, PREORDER, Reservation, pack
+from engine.promised import Entry
+from engine.record import CAMPAIGN, DELIVER_BY, PREORDER, Extra, Reservation, pack
 from engine.shares import settle
 from engine.state import PIECE, ShardState
 from engine.stock import Book, Position
@@ -26,7 +27,7 @@ SHORTFALL_MEMBERS: Final = (
     "reservations",
     "alternatives",
 )
-#: Promises looked through, newest first, to name those that break.
+#: Promises looked through, those that break first, to name these.
 _TAKERS_READ_MAX: Final = 10_000
 #: Other places that a shortfall names.
 _ALTERNATIVES_MAX: Final = 5
@@ -72,30 +73,32 @@ def _new_id(state: ShardState) -> str:
 
 def review_late(state: ShardState, position: Position) -> None:
     """Promises that a supply comes too late for: their shortfall opens, changes or closes."""
-    _put_late(state, position, sum(promise.units for promise in _too_late(state, position)))
+    supply = position.supply
+    units = 0
+    if supply is not None and supply.members.state == "open":  # Else it is short, not late.
+        entries = supply.promised.before(supply.available_at_ms)
+        units = sum(promise.units for promise in _too_late(state, position, entries))
+    _put_late(state, position, units)
 
 
 def late_ended(state: ShardState, position: Position, reservation: Reservation, units: int) -> None:
     """Units of a promise are not wanted any more; below 0: they are again."""
     record = state.late.get(position.backing)
-    if record is not None and _is_late(position, reservation):
+    if record is not None and _is_late(position, reservation.extra):
         _put_late(state, position, record[1] - units)
 
 
-def _is_late(position: Position, reservation: Reservation) -> bool:
+def _is_late(position: Position, extra: Extra) -> bool:
     """Whoever has ordered in advance, or from a campaign, was not promised his date."""
-    supply, extra = position.supply, reservation.extra
+    supply = position.supply
     if supply is None or extra.get(PREORDER) or CAMPAIGN in extra:
         return False
     return bool(extra.get(DELIVER_BY, supply.available_at_ms) < supply.available_at_ms)
 
 
-def _too_late(state: ShardState, position: Position) -> list[Promise]:
-    """Those a supply comes too late for, the earliest date first."""
-    if position.supply is None or position.supply.members.state != "open":
-        return []  # What did not come at all is short.
-    standing = promises(position, state.reservations)
-    return sorted(promise for promise in standing if _is_late(position, promise.reservation))
+def _too_late(state: ShardState, position: Position, entries: Iterable[Entry]) -> list[Promise]:
+    there = standing(position, entries, state.reservations)
+    return [promise for promise in there if _is_late(position, promise.extra)]
 
 
 def _put_late(state: ShardState, position: Position, units: int) -> None:
@@ -137,9 +140,11 @@ def shortfall_rows(state: ShardState, position: Position) -> list[list[Any]]:
     short, late = state.shortfalls.get(position.backing), state.late.get(position.backing)
     if short is not None:
         rows.append(_row(position, short, broken_promises(state, position, short[1])))
-    if late is not None:
-        keys = [_key_of(promise.field) for promise in _too_late(state, position)]
-        rows.append(_row(position, late, keys))
+    if late is not None and position.supply is not None:
+        supply = position.supply
+        entries = supply.promised.earliest(_TAKERS_READ_MAX, supply.available_at_ms)
+        broken = _too_late(state, position, entries)
+        rows.append(_row(position, late, [_key_of(promise.field) for promise in broken]))
     return rows
 
 
@@ -181,13 +186,14 @@ def broken_promises(state: ShardState, position: Position, missing: int) -> list
 def _last_served(state: ShardState, position: Position) -> Iterator[tuple[str, int]]:
     """(key, units) of what stands on a position."""
     if position.supply is not None:
-        for promise in sorted(promises(position, state.reservations), reverse=True):
+        entries = position.supply.promised.latest(_TAKERS_READ_MAX)
+        for promise in standing(position, entries, state.reservations):
             yield _key_of(promise.field), promise.units
         return
     for field in reversed(position.book.takers[-_TAKERS_READ_MAX:]):
         record = state.reservations.get(field)
         reservation = Reservation(record) if record is not None else None
-        if reservation is not None and is_standing(reservation):
+        if reservation is not None and is_standing(reservation.status):
             units = units_left(reservation).get((position.book.sku, position.slot), 0)
             if units:
                 yield _key_of(field), units

@@ -264,7 +264,7 @@ class ShardState:
         book = self.books[line[0]]
         book.takers.append(field)
         if book.supplies:
-            stand_on(book, line, field)
+            stand_on(book, line, field, self.reservations)
         if 0 < book.hinted_until_ms < self.effects.now_ms:
             self.hint(book, 0)
 

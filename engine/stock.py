@@ -5,6 +5,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from engine.ids import backing_of
+from engine.promised import Promised
 from engine.record import pack
 from engine.takers import Takers
 
@@ -176,15 +177,12 @@ class Terms(NamedTuple):
 class Supply:
     """Units on their way to a node. A new one takes its place where something changes."""
 
-    __slots__ = ("cursor", "members", "promised", "supply")
+    __slots__ = ("members", "promised", "supply")
 
     def __init__(self, supply: str, members: "SupplyMembers") -> None:
         self.supply = supply
         self.members = members
-        #: Fields of records that were promised units of it; some stand on it no more.
-        self.promised: list[str] = []
-        #: Promises before it have been moved; below 0: they are not in the order to be served.
-        self.cursor = -1
+        self.promised = Promised()
 
     @property
     def available_at_ms(self) -> int:

@@ -7,7 +7,7 @@ whoever owns the shard goes on. Moving a promise changes nothing that the guard 
 
 from typing import Any, Final
 
-from engine.backings import is_standing, promises, units_left
+from engine.backings import is_standing, units_left
 from engine.commands import Command, Reply
 from engine.corrections import new_position, remember
 from engine.costing import carry_over
@@ -20,6 +20,7 @@ from engine.limits import (
     SUPPLY_KEPT_MS,
 )
 from engine.outcome import Outcome
+from engine.promised import Entry
 from engine.record import BACKINGS, COSTS, UNTOLD, Line, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
@@ -77,7 +78,9 @@ def report(position: Position) -> list[Any]:
 
 
 def _told(state: ShardState, position: Position, outcome: Outcome = OK) -> Reply:
-    return [outcome, report(position), shortfall_rows(state, position)]
+    # Who asks goes on until everything has moved: only then it is known what is short.
+    arriving = position.backing in state.arriving
+    return [outcome, report(position), [] if arriving else shortfall_rows(state, position)]
 
 
 def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -162,9 +165,7 @@ def receive(state: ShardState, command: Command, now_ms: int) -> Reply:
 
 
 def _begin_arrival(state: ShardState, position: Position, units: int, *, last: bool) -> None:
-    supply, members = _members(position)
-    if not members.pending:
-        supply.cursor = -1
+    members = _members(position)[1]
     _change(state, position, None, pending=members.pending + units, last=members.last or last)
 
 
@@ -197,18 +198,17 @@ def _go_on(state: ShardState, position: Position) -> Reply:
 def _move_slice(state: ShardState, position: Position, to: Position) -> int:
     """Units that have come and have still to be moved."""
     supply, members = _members(position)
-    first, left = supply.cursor, members.pending
-    state.undo(lambda: setattr(supply, "cursor", first))
-    if first < 0:
-        in_order = sorted(promises(position, state.reservations))
-        supply.promised = [promise.field for promise in in_order]
-        supply.cursor = 0
-    for field in supply.promised[supply.cursor : supply.cursor + ARRIVAL_SLICE]:
+    promised, served, left = supply.promised, list[Entry](), members.pending
+    state.undo(lambda: promised.put_back(served))
+    for _ in range(ARRIVAL_SLICE):
+        field = promised.first()
+        if field is None:
+            break
         left -= _move(state, field, position, to, left)
         if not left:
-            return 0
-        supply.cursor += 1
-    if supply.cursor < len(supply.promised):
+            return 0  # It may wait for more; if not, it is passed over next time.
+        served.append(promised.pop())
+    if promised.first() is not None:
         return left
     _put_down(state, position, to, left)
     return 0
@@ -246,7 +246,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     sku = position.book.sku
     standing = units_left(reservation).get((sku, position.slot), 0)
     units = min(most, standing)
-    if not units or not is_standing(reservation):
+    if not units or not is_standing(reservation.status):
         return 0
     left = units
     for line in reservation.lines:

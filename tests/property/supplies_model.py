@@ -45,7 +45,6 @@ class Coming:
     ended_at_ms: int = 0
     quantity: int = 0
     watched: bool = False  # It was put off, and somebody's date is broken since.
-    order: list[str] | None = None  # Who was to be served, as it began to arrive.
 
     def on_the_road(self) -> int:
         """Units of a transfer that have left and have not come."""
@@ -173,8 +172,6 @@ class SuppliesModel:
 
     def _begin(self, name: str, units: int) -> None:
         at = self.coming[name]
-        if not at.pending:
-            at.order = list(self.standing(f"{at.node}|{name}"))
         at.pending += units
 
     def delay(self, name: str, at_ms: int) -> None:
@@ -198,7 +195,7 @@ class SuppliesModel:
             assert held.total() == total[key]
         served = {key: units - self.held[key].on(slot) for key, units in before.items()}
         assert all(self.held[key].on(to) - there[key] == n for key, n in served.items())
-        self._is_fair(at, before, served)
+        self._is_fair(before, served)
         done = at.pending - pending
         loose = done - sum(served.values())
         assert loose >= 0
@@ -209,27 +206,18 @@ class SuppliesModel:
         if not pending:
             self._end(at, now_ms)
 
-    def _is_fair(self, at: Coming, before: dict[str, int], served: dict[str, int]) -> None:
+    def _is_fair(self, before: dict[str, int], served: dict[str, int]) -> None:
         """Nobody is served while somebody before him still waits."""
-        at.order = list(before) if at.order is None else at.order
-        order = [key for key in at.order if key in before]
         waiting = False
-        for key in order:
+        for key, units in before.items():
             assert not (waiting and served[key]), (key, served)
-            waiting = waiting or served[key] < before[key]
-        assert not waiting or not any(n for key, n in served.items() if key not in order)
+            waiting = waiting or served[key] < units
 
     def _end(self, at: Coming, now_ms: int) -> None:
-        at.order = None
         if at.last:
             at.to_come = 0
         if at.state == "open" and not at.to_come:
             at.state, at.ended_at_ms = "closed", now_ms
-
-    def take_over(self) -> None:
-        """A new owner puts those in order who stand there when it goes on."""
-        for at in self.coming.values():
-            at.order = None
 
     def is_over(self, name: str, before_ms: int) -> bool:
         """It ended by then, and nobody stands on it."""
