@@ -265,6 +265,11 @@ async def test_a_basket_of_dated_units_may_be_paid_late(cluster: Cluster) -> Non
     assert (await cluster.client.reserve_over_shards(request, cluster.deadline()))[0] == Outcome.OK
     home = shard_of(HOME, SHARDS)
 
+    async def expired() -> bool:
+        return (await at_home(cluster, "b1")).status is Status.EXPIRED
+
+    await eventually(expired)
+
     async def confirmed() -> Reply:
         reply = await cluster.call(HOME, commands.confirm("b1"))
         if reply[0] != Outcome.ELSEWHERE:
