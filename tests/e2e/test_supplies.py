@@ -422,6 +422,11 @@ def test_a_campaign_sells_what_is_coming(
     assert http.post(f"/v1/campaigns/{drop}/open").status_code == 200
     bought = hold(http, sku, fresh("key"), 5, campaign=drop)
     assert backings(bought) == [("n1", None, 3), ("n1", name, 2)]
+    alone = hold(http, sku, fresh("key"), 1, campaign=drop)
+    available_at = http.get(f"/v1/supplies/{name}").json()["supply"]["available_at"]
+    told = [line["backings"][-1] for held in (bought, alone) for line in held.json()["lines"]]
+    assert [(at["supply"], at["deliver_by"]) for at in told] == [(name, available_at)] * 2
+    assert http.post(f"/v1/reservations/{alone.json()['id']}/release").status_code == 200
     assert receive(http, name, 5, fresh("note")).status_code == 200
     assert backings(again(http, bought)) == [("n1", None, 5)]
     # Two units of it are the campaign's still, now on hand; one is everybody's.
