@@ -1,4 +1,4 @@
-"""What receipts leave to do: slices of promises still to move, homes still to be told."""
+"""What receipts leave to do: promises still to move, homes to be told, supplies that are over."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.commands import Command, Reply, supplies
 from engine.ids import split_id
 from engine.outcome import Outcome, but_for_copies
-from engine.record import HOME, Reservation
+from engine.record import COSTS, HOME, Reservation, Status
 from engine.stock import ON_ITS_WAY
+from engine.supplies import to_forget
 
 if TYPE_CHECKING:
     from actors.host import HostCore
     from actors.owner import ShardOwner
 
-#: Pieces whose homes are told in one round.
+#: Pieces whose homes are told in one round, and supplies that are forgotten.
 _ROUND_MAX: Final = 256
 
 
@@ -25,6 +26,7 @@ class Arrivals:
     ) -> None:
         self._host = host
         self._call = call
+        self._net = host.shards
         self._at_work: set[tuple[int, str]] = set()
 
     def look_after(self, owner: "ShardOwner") -> None:
@@ -32,6 +34,8 @@ class Arrivals:
         shard, ledger = owner.right.shard, owner.ledger
         for backing in list(ledger.arriving):
             self._start(shard, backing, self._arrive(owner, backing))
+        for sku, name, digest in to_forget(ledger, owner.now_ms(), _ROUND_MAX):
+            self._start(shard, name, self._forget(shard, sku, name, digest))
         for field in list(ledger.untold)[:_ROUND_MAX]:
             self._start(shard, field, self._tell(owner, field))
 
@@ -56,6 +60,12 @@ class Arrivals:
             if but_for_copies(reply)[0] != Outcome.OK:
                 return
 
+    async def _forget(self, shard: int, sku: str, name: str, digest: bytes) -> None:
+        """The id first: it must not name what is not there any more."""
+        unname = supplies.unname_supply(name, digest)
+        if but_for_copies(await self._call(self._net, unname))[0] == Outcome.OK:
+            await self._host.ask(shard, supplies.forget_supply(sku, name))
+
     async def _tell(self, owner: "ShardOwner", field: str) -> None:
         record = owner.ledger.reservations.get(field)
         named = split_id(field[1:])
@@ -63,7 +73,10 @@ class Arrivals:
             owner.ledger.untold.discard(field)
             return
         piece = Reservation(record)
-        reback = supplies.reback(named[1], piece.digest, piece.lines)
+        if piece.status is Status.TAKEN:
+            return  # Home may have sealed or not: it is told once the piece knows.
+        costs = piece.extra.get(COSTS, {})
+        reback = supplies.reback(named[1], piece.digest, piece.lines, costs)
         reply = but_for_copies(await self._call(piece.extra[HOME], reback))
         if reply[0] == Outcome.OK:
             await self._host.ask(owner.right.shard, supplies.told(field, record))

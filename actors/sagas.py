@@ -20,6 +20,7 @@ from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
 from engine.record import ASKED_BY, COSTS, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
+from engine.stock import ON_ITS_WAY
 
 _NONCE_BYTES: Final = 8
 _TRIES: Final = 3
@@ -280,7 +281,7 @@ async def fulfil(
             return [Outcome.UNAVAILABLE, RETRY_AFTER_MS]
         on_hand = next((row[2] for row in reply[2] if row[1] == node), 0)
         if on_hand < units:
-            missing.append([sku, node, units, on_hand])
+            missing.append([sku, node.partition(ON_ITS_WAY)[0], units, on_hand])
     if missing:
         return [Outcome.SHORT, missing, False]
     decided = commands.fulfil(key, reference, digest, wanted, over_shards=True)

@@ -1,6 +1,7 @@
 """Facts as callers of the feed see them; those that are the engine's own affair are left out."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL
@@ -88,8 +89,13 @@ def _supply(kind: str, subject: str, payload: Any) -> Shown:
     return kind, sku, {
         "id": name, "kind": members.kind, "node": node, "from_node": members.from_node,
         "quantity": members.quantity, "received": members.received, "to_come": to_come,
-        "available_at_ms": members.available_at_ms, "state": members.state,
+        "available_at": _instant(members.available_at_ms), "state": members.state,
     }  # fmt: skip
+
+
+def _instant(at_ms: int) -> str:
+    at = datetime.fromtimestamp(at_ms // 1000, UTC).replace(microsecond=at_ms % 1000 * 1000)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quota(subject: str, payload: Any) -> Shown:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from engine.commands import Command, Reply, supplies
 from engine.ids import shard_of
@@ -10,6 +10,9 @@ from engine.limits import RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies
 from engine.stock import SupplyMembers
 
+_REFUSED: Final = (
+    Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE, Outcome.SHORT, Outcome.OUT_OF_RANGE,
+)  # fmt: skip
 _LOST: Reply = [Outcome.LOST, RETRY_AFTER_MS]
 #: Place of the units that have come and have not moved yet, in a reported supply.
 _ARRIVING = -1
@@ -40,9 +43,19 @@ async def open_supply(
         return named
     opening = supplies.open_supply(sku, node, name, list(members))
     reply = await client.call(shard_of(sku, client.shards), opening, deadline_at)
-    refused = (Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE, Outcome.SHORT)
-    if reply[0] in refused and named[0] == Outcome.OK:
+    settled = but_for_copies(reply)[0]
+    if settled in _REFUSED and named[0] == Outcome.OK:
         await client.call(client.net, supplies.unname_supply(name, digest), deadline_at)
+        # The same request may have had more luck meanwhile, somewhere else.
+        read = supplies.read_supply(sku, name)
+        there = but_for_copies(await client.call(shard_of(sku, client.shards), read, deadline_at))
+        if there[0] == Outcome.OK:
+            await client.call(client.net, naming, deadline_at)
+    elif settled == Outcome.OK and named[0] == Outcome.REPEATED:
+        # Whoever took the id may have let it go again since.
+        again = but_for_copies(await client.call(client.net, naming, deadline_at))
+        if again[0] not in (Outcome.OK, Outcome.REPEATED):
+            return _LOST
     return reply
 
 

@@ -25,6 +25,23 @@ def ready_by(position: Position, demand: "Demand") -> int:
     return ready_at(position.place, there_by(position, demand))
 
 
+def carry_over(costs: Costs, old: str, new: str, units: int, standing: int) -> None:
+    """What was told of ``units`` of a backing's ``standing`` ones holds where they stand now."""
+    told = costs.pop(old, None)
+    if told is None:
+        return
+    by_ms, fixed, by_weight = told
+    part = None if by_weight is None else by_weight * units // standing
+    if units < standing:
+        costs[old] = [by_ms, fixed, None if by_weight is None else by_weight - (part or 0)]
+    there = costs.get(new)
+    if there is None:
+        costs[new] = [by_ms, fixed, part]
+    else:  # The later of two dates holds for both.
+        weighs = None if there[2] is None else there[2] + (part or 0)
+        costs[new] = [max(by_ms, there[0]), there[1], weighs]
+
+
 def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Costs:
     """What is to be told of the backings of lines that lie on this shard."""
     costs: Costs = {}

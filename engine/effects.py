@@ -19,7 +19,7 @@ _STILL = (0, 0)
 
 #: Fields that a release may rewrite: a shortfall that shrinks, a share's units that are back.
 #: That may not hold it up when the store is full.
-_RETURNING = ("f|", "a|", "s|")
+_RETURNING = ("f|", "F|", "a|", "s|")
 
 
 @dataclass(slots=True)

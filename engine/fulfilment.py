@@ -10,6 +10,7 @@ from engine.holds import as_read, change, owe
 from engine.outcome import Outcome
 from engine.record import PIECES, SHIPPED, Reservation, Status
 from engine.state import PIECE, ShardState
+from engine.stock import ON_ITS_WAY
 
 OK = Outcome.OK
 
@@ -28,15 +29,22 @@ def fulfil(state: ShardState, command: Command, now_ms: int) -> Reply:
     if reservation.status is not Status.CONFIRMED:
         return [Outcome.NOT_CONFIRMED, Reservation(as_read(record, now_ms)).status, []]
     left = units_left(reservation)
+    coming = _coming(left)
     lines = [(*at, units) for at, units in (left if wanted is None else added(wanted)).items()]
     excess = [
-        [sku, node, left.get((sku, node), 0), units]
+        [sku, node, most, units]
         for sku, node, units in lines
-        if units > left.get((sku, node), 0)
+        if units > (most := left.get((sku, node), 0) + coming.get((sku, node), 0))
     ]
     if excess:
         return [Outcome.EXCEEDS_COMMITTED, excess]
-    missing = _missing(state, lines)
+    # What is named by its node and has not come yet is short there.
+    missing = [
+        [sku, node, units, there]
+        for sku, node, units in lines
+        if units > (there := left.get((sku, node), 0))
+    ]
+    missing = missing or _missing(state, lines)
     if missing:
         return [Outcome.SHORT, missing, False]
     if PIECES in reservation.extra and not over_shards:
@@ -51,6 +59,16 @@ def added(lines: Any) -> dict[tuple[str, str], int]:
     for sku, node, units in lines:
         units_at[sku, node] = units_at.get((sku, node), 0) + units
     return units_at
+
+
+def _coming(left: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Units by (sku, node) that are on their way there."""
+    coming: dict[tuple[str, str], int] = {}
+    for (sku, slot), units in left.items():
+        node, on_its_way, _ = slot.partition(ON_ITS_WAY)
+        if on_its_way:
+            coming[sku, node] = coming.get((sku, node), 0) + units
+    return coming
 
 
 def _missing(state: ShardState, lines: Any) -> list[list[Any]]:

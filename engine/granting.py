@@ -17,10 +17,18 @@ from engine.stock import Book, Position
 
 
 def refuse(
-    state: ShardState, lines: Sequence[Line], extra: Extra | None, demand: Demand
+    state: ShardState,
+    lines: Sequence[Line],
+    extra: Extra | None,
+    demand: Demand,
+    *,
+    late: bool = False,
 ) -> Reply | None:
-    """What is wrong with a request before stock is looked at."""
-    if extra and DELIVER_BY in extra and extra[DELIVER_BY] <= demand.now_ms:
+    """What is wrong with a request before stock is looked at.
+
+    ``late``: a payment after expiry, whose date may have passed meanwhile.
+    """
+    if extra and not late and DELIVER_BY in extra and extra[DELIVER_BY] <= demand.now_ms:
         return [Outcome.INVALID, "deliver_by", "must lie ahead"]
     unknown = sorted({line[0] for line in lines if line[0] not in state.books})
     if unknown:

@@ -38,7 +38,7 @@ from engine.record import (
 )
 from engine.reservation import AnswerTo, Verb, answer
 from engine.short_way import reserve_short
-from engine.shortfalls import review
+from engine.shortfalls import late_ended, review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
 from engine.stock import moved
@@ -270,7 +270,7 @@ def revive(state: ShardState, key: str, reservation: Reservation, granted: list[
         reservation.extra.pop(COSTS, None)
     for line in granted:
         if line[0] in state.books:
-            stand_on(state.books[line[0]], line, key)
+            stand_on(state.books[line[0]], line, key, state.reservations, reservation.extra)
     for line in reservation.lines:
         line[3:] = anew[line[0], line[1]][3:] if (line[0], line[1]) in anew else []
     state.reopen(key)
@@ -306,6 +306,7 @@ def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -
             counted.give_back(state, position, units, confirmed=confirmed)
         moved(position)
         review(state, position)
+        late_ended(state, position, reservation, units)
 
 
 def owe(state: ShardState, key: str, reservation: Reservation) -> None:

@@ -135,6 +135,7 @@ _HANDLERS: dict[int, Handler] = {
     Op.DELAY: supplies.delay,
     Op.CANCEL_SUPPLY: supplies.cancel_supply,
     Op.READ_SUPPLY: supplies.read_supply,
+    Op.FORGET_SUPPLY: supplies.forget_supply,
     Op.COUNT_REFUSED: demand_log.count_refused,
     Op.CANDIDATES: promising.candidates,
     Op.NAME_SUPPLY: supply_names.name_supply,

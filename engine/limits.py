@@ -13,6 +13,10 @@ ADJUSTMENT_SLICE: Final = 250  # About a millisecond: reservations wait behind i
 QUERY_SKUS_MAX: Final = 200
 #: Promises that one commit moves from a supply to the node where it has come.
 ARRIVAL_SLICE: Final = 1_000
+#: Supplies of one SKU that are still to come: every request with a date looks at them all.
+SUPPLIES_OPEN_MAX: Final = 1_000
+#: How long a supply is told of after it has ended; then its id is free again.
+SUPPLY_KEPT_MS: Final = 7 * 24 * 3_600_000
 #: Orders of positions kept of one SKU: for so many zones and quantities.
 RANKS_MAX: Final = 512
 #: Positions looked at for one that has a whole line, before the line is split.

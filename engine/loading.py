@@ -9,6 +9,7 @@ from engine.network import load_element
 from engine.record import (
     BACKINGS,
     CUSTOMER,
+    DELIVER_BY,
     LEVEL_UNIT,
     UNTOLD,
     Reservation,
@@ -73,6 +74,8 @@ class LoadedState(ShardState):
         position = book.add(self.nodes[node], Supply(supply, members))
         if members.pending:
             self.arriving.add(position.backing)
+        if members.ended_at_ms:
+            self.ended_supplies[position.backing] = members.ended_at_ms
         return position
 
     def _load_shares(self, fields: Iterable[tuple[str, str, bytes]]) -> None:
@@ -118,7 +121,8 @@ class LoadedState(ShardState):
             book.takers.append(field)
             supply = position.supply
             if supply is not None:
-                supply.promised.append(field)
+                by_ms = reservation.extra.get(DELIVER_BY)
+                supply.promised.add(field, by_ms, self.reservations)
         self._load_customer(reservation)
         if UNTOLD in reservation.extra:
             self.untold.add(field)

@@ -21,8 +21,8 @@ from engine.outcome import Outcome
 from engine.record import (
     BACKINGS,
     COSTS,
-    DRAWN_ON,
     HOME,
+    KEPT_BY_PIECES,
     NONCE,
     PIECES,
     SHIPPED,
@@ -65,7 +65,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     if ended is not None:
         return [OK, ended]  # A late double: home has said how it ended.
     demand = demand_of(state, extra, now_ms)
-    refused = refuse(state, lines, extra, demand)
+    refused = refuse(state, lines, extra, demand, late=ends is not None)
     if refused is not None:
         note(state, lines, demand, refused)
         return refused
@@ -79,8 +79,8 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
             return [Outcome.CONTENDED if contended else Outcome.SHORT, short[0], False]
     piece = Reservation.__new__(Reservation)
     piece.status, piece.level, piece.digest = Status.TAKEN, state.level, nonce
-    # Its units count in the same shares and limits as those at home.
-    counted = {name: extra[name] for name in DRAWN_ON if name in extra} if extra else {}
+    # Its units count in the same shares and limits as those at home, and are wanted as early.
+    counted = {name: extra[name] for name in KEPT_BY_PIECES if name in extra} if extra else {}
     costs = costs_of(state, granted, demand)
     piece.lines, piece.extra = granted, {HOME: home, **counted}
     if costs:
@@ -144,7 +144,7 @@ def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
     now_ms = state.effects.now_ms
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
     demand = demand_of(state, extra, now_ms)
-    refused = refuse(state, own, extra, demand)
+    refused = refuse(state, own, extra, demand, late=late)
     if refused is not None:
         return refused
     before = shares_of(state, own, demand)

@@ -43,8 +43,10 @@ UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 
 #: Members that say which share and limits the units count in.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
+#: Members that pieces keep: these, and when units on their way are wanted.
+KEPT_BY_PIECES: Final = (*DRAWN_ON, DELIVER_BY, PREORDER)
 #: Those a payment after expiry asks by again.
-ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, PREORDER)
+ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, DELIVER_BY, PREORDER)
 #: Members with which only the owner may speak of stock: no sold-out hint is ever given to them,
 #: nor does one hold them up.
 OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER, SUPERSEDES})

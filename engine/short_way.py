@@ -77,6 +77,9 @@ def reserve_short(state: ShardState, command: Command, now_ms: int) -> Reply | N
         lane, by_weight = place.way
         by_ms = lane.arrival(ready_at(position.place, now_ms))
         extra = {**extra, COSTS: {position.backing: [by_ms, lane.fixed_cents, by_weight]}}
+    elif position.supply is not None:
+        by_ms = max(now_ms, position.supply.available_at_ms)
+        extra = {**extra, COSTS: {position.backing: [by_ms, None, None]}}
     tail = position.tails.get((None, units)) or position.pack_tail(None, units)
     record = b"".join((FIVE_MEMBERS, due.prefix[1:], digest, tail, pack(extra)))
     state.reservations[key] = record
@@ -84,7 +87,7 @@ def reserve_short(state: ShardState, command: Command, now_ms: int) -> Reply | N
     effects.facts += (HELD, key, record)
     book.takers.append(key)
     if position.supply is not None:
-        position.supply.promised.append(key)
+        position.supply.promised.add(key, None, state.reservations)
     due.fields.append(key)
     return [OK, record]
 

@@ -42,7 +42,7 @@ def on_their_way(book: Book, demand: Demand) -> list[Position]:
     in_time = [
         position
         for position in book.supplies.values()
-        if serves(position, demand) and comes_in_time(position, demand)
+        if position.on_hand and serves(position, demand) and comes_in_time(position, demand)
     ]
     return sorted(in_time, key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
 

@@ -92,6 +92,7 @@ class ShardState:
             str, list[Any]
         ] = {}  # By backing: promises that a supply comes too late for.
         self.arriving: set[str] = set()  # Backings whose units have come and are not on hand yet.
+        self.ended_supplies: dict[str, int] = {}  # When, by backing.
         self.untold: set[str] = set()  # Pieces whose homes do not know their backings yet.
         self.campaigns: dict[str, list[Any]] = {}  # Net only: [state, members, since when].
         self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.
@@ -265,7 +266,7 @@ class ShardState:
         book = self.books[line[0]]
         book.takers.append(field)
         if book.supplies:
-            stand_on(book, line, field)
+            stand_on(book, line, field, self.reservations)
         if 0 < book.hinted_until_ms < self.effects.now_ms:
             self.hint(book, 0)
 

@@ -5,6 +5,7 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from engine.ids import backing_of
+from engine.promised import Promised
 from engine.record import pack
 from engine.takers import Takers
 
@@ -99,6 +100,8 @@ class Position:
         supply = self.supply
         if supply is None:
             self.withheld = self.aside + max(self.safety_stock, self.place.minimum)
+        elif supply.members.last or supply.members.state != "open":
+            self.withheld = self.aside + self.on_hand  # It brings nothing more than has come.
         else:
             cap = supply.members.cap
             self.withheld = self.aside + (0 if cap is None else max(0, self.on_hand - cap))
@@ -174,14 +177,12 @@ class Terms(NamedTuple):
 class Supply:
     """Units on their way to a node. A new one takes its place where something changes."""
 
-    __slots__ = ("cursor", "members", "promised", "supply")
+    __slots__ = ("members", "promised", "supply")
 
     def __init__(self, supply: str, members: "SupplyMembers") -> None:
         self.supply = supply
         self.members = members
-        #: Fields of records that were promised units of it; some stand on it no more.
-        self.promised: list[str] = []
-        self.cursor = 0  # Promises before it have been moved.
+        self.promised = Promised()
 
     @property
     def available_at_ms(self) -> int:
@@ -202,6 +203,7 @@ class SupplyMembers(NamedTuple):
     pending: int = 0  # Come, and not yet moved to the node with their promises.
     last: bool = False  # Nothing comes behind ``pending``.
     state: str = "open"  # open, closed, cancelled
+    ended_at_ms: int = 0  # 0: it is open.
 
 
 def slot_of(node: str, supply: str | None) -> str:

@@ -12,7 +12,7 @@ from engine.commands import Reply
 from engine.events import Event
 from engine.outcome import Outcome
 from engine.record import ENDED_AT, SUPERSEDED_BY, Reservation, Status
-from engine.shortfalls import review
+from engine.shortfalls import late_ended, review
 from engine.state import PIECE, ShardState
 from engine.stock import Book
 
@@ -69,6 +69,7 @@ def _hold_again(state: ShardState, old: Reservation) -> None:
         if counted is not None:
             counted.count(state, units)
         review(state, position)
+        late_ended(state, position, old, -units)
 
 
 def _books(state: ShardState, old: Reservation) -> list[Book]:

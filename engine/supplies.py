@@ -5,17 +5,24 @@ first, in slices: what has come and not moved yet is ``pending`` in the supply i
 whoever owns the shard goes on. Moving a promise changes nothing that the guard watches.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
-from engine.backings import units_left
+from engine.backings import is_standing, units_left
 from engine.commands import Command, Reply
 from engine.corrections import new_position, remember
+from engine.costing import carry_over
 from engine.events import Event
-from engine.limits import ARRIVAL_SLICE
+from engine.limits import (
+    ARRIVAL_SLICE,
+    IN_PROGRESS_RETRY_MS,
+    ON_HAND_MAX,
+    SUPPLIES_OPEN_MAX,
+    SUPPLY_KEPT_MS,
+)
 from engine.outcome import Outcome
-from engine.record import BACKINGS, COSTS, DELIVER_BY, UNTOLD, Line, Reservation, Status, pack
-from engine.shortfalls import review, review_late, shortfall_rows
+from engine.promised import Entry
+from engine.record import BACKINGS, COSTS, UNTOLD, Line, Reservation, Status, pack
+from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
 from engine.stock import Book, Position, Supply, SupplyMembers, slot_of
 
@@ -25,7 +32,6 @@ SUPPLY_MEMBERS: Final = (
     "id", "kind", "sku", "node", "from_node", "quantity", "received", "promised", "available_at",
     "state", "preorder_cap", "arriving",
 )  # fmt: skip
-_TIMELESS: Final = 2**62
 
 
 def _find(state: ShardState, sku: str, supply: str) -> Position | None:
@@ -41,18 +47,23 @@ def _members(position: Position) -> tuple[Supply, SupplyMembers]:
 def _change(state: ShardState, position: Position, event: Event | None, /, **changes: Any) -> None:
     """Give a supply other members, and say so."""
     supply, before = _members(position)
-
-    def restore() -> None:
-        supply.members = before
-        position.withhold()
-
-    state.undo(restore)
-    supply.members = before._replace(**changes)
-    position.withhold()
+    state.undo(lambda: _set(state, position, before))
+    _set(state, position, before._replace(**changes))
     state.effects.seen[position.book.sku] = None
     state.field(f"u|{position.backing}", pack(list(supply.members)))
     if event is not None:
         state.fact(event, position.backing, [position.on_hand, list(supply.members)])
+
+
+def _set(state: ShardState, position: Position, members: SupplyMembers) -> None:
+    supply, _ = _members(position)
+    supply.members = members
+    position.withhold()
+    (state.arriving.add if members.pending else state.arriving.discard)(position.backing)
+    if members.ended_at_ms:
+        state.ended_supplies[position.backing] = members.ended_at_ms
+    else:
+        state.ended_supplies.pop(position.backing, None)
 
 
 def report(position: Position) -> list[Any]:
@@ -67,7 +78,9 @@ def report(position: Position) -> list[Any]:
 
 
 def _told(state: ShardState, position: Position, outcome: Outcome = OK) -> Reply:
-    return [outcome, report(position), shortfall_rows(state, position)]
+    # Who asks goes on until everything has moved: only then it is known what is short.
+    arriving = position.backing in state.arriving
+    return [outcome, report(position), [] if arriving else shortfall_rows(state, position)]
 
 
 def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -84,6 +97,8 @@ def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     unknown = sorted({at for at in (node, members.from_node) if at and at not in state.nodes})
     if unknown:
         return [Outcome.UNKNOWN_NODE, unknown]
+    if sum(not _members(at)[1].ended_at_ms for at in book.supplies.values()) >= SUPPLIES_OPEN_MAX:
+        return [Outcome.OUT_OF_RANGE, sku, node]
     if members.from_node is not None:
         refused = _send_off(state, book, members)
         if refused is not None:
@@ -131,15 +146,18 @@ def receive(state: ShardState, command: Command, now_ms: int) -> Reply:
     position = _find(state, sku, name)
     if position is None:
         return [Outcome.UNKNOWN_SUPPLY, [name]]
-    reference = f"{reference}|{name}"
+    reference = f"{reference}|in|{name}"  # Slices of adjustments have numbers there.
     known = state.references.get(reference)
     if known is not None:
         if known[0] != digest.hex():
             return [Outcome.KEY_REUSED, name]
         return _told(state, position, Outcome.REPEATED)
     members = _members(position)[1]
-    if members.state != "open":
-        return [Outcome.SUPPLY_CLOSED, name, members.state]
+    if members.state != "open" or members.last:
+        return [Outcome.SUPPLY_CLOSED, name, "closed" if members.last else members.state]
+    there = position.book.positions.get(position.node)
+    if members.pending + units + (there.on_hand if there is not None else 0) > ON_HAND_MAX:
+        return [Outcome.OUT_OF_RANGE, sku, position.node]
     remember(state, reference, [digest.hex(), {}, now_ms])
     _begin_arrival(state, position, units, last=final)
     _change(state, position, Event.SUPPLY_RECEIVED, received=members.received + units)
@@ -147,59 +165,53 @@ def receive(state: ShardState, command: Command, now_ms: int) -> Reply:
 
 
 def _begin_arrival(state: ShardState, position: Position, units: int, *, last: bool) -> None:
-    supply, members = _members(position)
-    if not members.pending:
-        _sort_promises(state, supply)
-    if position.backing not in state.arriving:
-        state.arriving.add(position.backing)
-        state.undo(lambda: state.arriving.discard(position.backing))
+    members = _members(position)[1]
     _change(state, position, None, pending=members.pending + units, last=members.last or last)
-
-
-def _sort_promises(state: ShardState, supply: Supply) -> None:
-    """The earliest date first; those without one last, by key."""
-    dated = []
-    for field in dict.fromkeys(supply.promised):
-        record = state.reservations.get(field)
-        if record is not None:
-            by_ms = Reservation(record).extra.get(DELIVER_BY, _TIMELESS)
-            dated.append((by_ms, field))
-    supply.promised = [field for _, field in sorted(dated)]
-    supply.cursor = 0
 
 
 def arrive(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.supplies.arrive``."""
     _, sku, name = command
     position = _find(state, sku, name)
-    return [Outcome.UNKNOWN_SUPPLY, [name]] if position is None else _go_on(state, position)
+    if position is None:
+        return [Outcome.UNKNOWN_SUPPLY, [name]]
+    pending = _members(position)[1].pending
+    return _go_on(state, position) if pending else _told(state, position)
 
 
 def _go_on(state: ShardState, position: Position) -> Reply:
     """Move a slice of what has come, and the rest when no promise is left to move with it."""
     supply, members = _members(position)
-    if position.backing not in state.arriving:
-        return _told(state, position)
-    goal = members.from_node if members.state == "cancelled" else position.node
-    pending = members.pending
-    to = _at(state, position.book, goal or position.node) if pending else position
-    first = supply.cursor
-    state.undo(lambda: setattr(supply, "cursor", first))
-    for field in supply.promised[first : first + ARRIVAL_SLICE] if pending else ():
-        pending -= _move(state, field, position, to, pending)
-        if not pending:
-            break
-        supply.cursor += 1
-    if pending and supply.cursor >= len(supply.promised):
-        _put_down(state, position, to, pending)
-        pending = 0
-    _change(state, position, None, pending=pending)
-    if not pending:
+    if members.pending:
+        goal = members.from_node if members.state == "cancelled" else position.node
+        to = _at(state, position.book, goal or position.node)
+        left = _move_slice(state, position, to)
+        state.movements.note(state, to, members.pending - left)
+        _change(state, position, None, pending=left)
+        adjusted(state, to, "arrival")
+    if not supply.members.pending:
         _end_arrival(state, position)
-    for at in (to, position):
-        review(state, at)
-        state.fact(Event.ADJUSTED, at.backing, [*at.kept()[:3], None, "arrival"])
+    adjusted(state, position, "arrival")
     return _told(state, position)
+
+
+def _move_slice(state: ShardState, position: Position, to: Position) -> int:
+    """Units that have come and have still to be moved."""
+    supply, members = _members(position)
+    promised, served, left = supply.promised, list[Entry](), members.pending
+    state.undo(lambda: promised.put_back(served))
+    for _ in range(ARRIVAL_SLICE):
+        field = promised.first()
+        if field is None:
+            break
+        left -= _move(state, field, position, to, left)
+        if not left:
+            return 0  # It may wait for more; if not, it is passed over next time.
+        served.append(promised.pop())
+    if promised.first() is not None:
+        return left
+    _put_down(state, position, to, left)
+    return 0
 
 
 def _at(state: ShardState, book: Book, node: str) -> Position:
@@ -210,20 +222,19 @@ def _at(state: ShardState, book: Book, node: str) -> Position:
 def _put_down(state: ShardState, position: Position, to: Position, units: int) -> None:
     """Units that nobody was promised; more than was expected may have come."""
     state.correct(to, to.on_hand + units)
-    state.movements.note(state, to, units)
     state.correct(position, max(0, position.on_hand - units))
 
 
 def _end_arrival(state: ShardState, position: Position) -> None:
-    state.arriving.discard(position.backing)
-    state.undo(lambda: state.arriving.add(position.backing))
     members = _members(position)[1]
     if members.last and position.on_hand:
         state.correct(position, 0)  # What was promised of it and did not come is short.
     if members.state == "open" and not position.on_hand:
-        _change(state, position, None, state="closed")
-    review(state, position, "did not come")
-    review_late(state, position, [])
+        ended_at_ms = state.effects.now_ms
+        _change(state, position, None, state="closed", ended_at_ms=ended_at_ms)
+    review(state, position, "cancelled" if members.state == "cancelled" else "did not come")
+    if position.backing in state.late:
+        review_late(state, position)
 
 
 def _move(state: ShardState, field: str, position: Position, to: Position, most: int) -> int:
@@ -235,18 +246,15 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     sku = position.book.sku
     standing = units_left(reservation).get((sku, position.slot), 0)
     units = min(most, standing)
-    if not units or not _counts(reservation):
+    if not units or not is_standing(reservation.status):
         return 0
     left = units
     for line in reservation.lines:
-        if line[0] == sku:
-            part = min(left, _at_slot(line, position.slot))
-            line[BACKINGS:] = _rebacked(line, position.slot, to.slot, part)
-            left -= part
-    costs = reservation.extra.get(COSTS, {})
-    if position.backing in costs:
-        costs[to.backing] = costs[position.backing]  # What was said still holds.
-    state.movements.note(state, to, units)
+        if line[0] == sku and left:
+            left -= _reback(line, position.slot, to.slot, left)
+    if COSTS in reservation.extra:
+        costs = reservation.extra[COSTS]
+        carry_over(costs, position.backing, to.backing, units, standing)
     for at, sign in ((position, -1), (to, 1)):
         state.touch(at)
         at.on_hand += sign * units
@@ -256,35 +264,29 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
             at.reserved += sign * units
     if field[0] == PIECE:
         reservation.extra[UNTOLD] = True
-        state.untold.add(field)
-        state.undo(lambda: state.untold.discard(field))
+        if field not in state.untold:
+            state.untold.add(field)
+            state.undo(lambda: state.untold.discard(field))
+    late_ended(state, position, reservation, units)
     changed = reservation.packed()
     state.put(field, changed)
     state.fact(Event.MOVED, field, changed)
     return units
 
 
-def _counts(reservation: Reservation) -> bool:
-    return reservation.status in (Status.HELD, Status.TAKEN, Status.CONFIRMED)
-
-
-def _at_slot(line: Line, slot: str) -> int:
-    """Units of a line that stand on one backing."""
-    places = zip(line[BACKINGS::2], line[BACKINGS + 1 :: 2], strict=True)
-    return sum(units for at, units in places if at == slot)
-
-
-def _rebacked(line: Line, old: str, new: str, units: int) -> list[Any]:
-    """Backings of a line of which so many units stand elsewhere now; each place once."""
+def _reback(line: Line, old: str, new: str, most: int) -> int:
+    """Let up to ``most`` units of a line stand elsewhere, each place named once; how many do."""
     at: dict[str, int] = {}
+    left = most
     for slot, count in zip(line[BACKINGS::2], line[BACKINGS + 1 :: 2], strict=True):
-        moved = min(units, count) if slot == old else 0
-        units -= moved
+        moved = min(left, count) if slot == old else 0
+        left -= moved
         if moved:
             at[new] = at.get(new, 0) + moved
         if count - moved:
             at[slot] = at.get(slot, 0) + count - moved
-    return [part for backing in at.items() for part in backing]
+    line[BACKINGS:] = [part for backing in at.items() for part in backing]
+    return most - left
 
 
 def delay(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -298,20 +300,8 @@ def delay(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.SUPPLY_CLOSED, name, members.state]
     if members.available_at_ms != available_at_ms:
         _change(state, position, Event.SUPPLY_DELAYED, available_at_ms=available_at_ms)
-        review_late(state, position, list(_too_late(state, position, available_at_ms)))
+        review_late(state, position)
     return _told(state, position)
-
-
-def _too_late(state: ShardState, position: Position, at_ms: int) -> Iterator[tuple[str, int]]:
-    """(key, units) of promises that a supply comes too late for."""
-    supply, _ = _members(position)
-    for field in dict.fromkeys(supply.promised):
-        record = state.reservations.get(field)
-        if record is not None:
-            reservation = Reservation(record)
-            units = units_left(reservation).get((position.book.sku, position.slot), 0)
-            if units and reservation.extra.get(DELIVER_BY, _TIMELESS) < at_ms:
-                yield field.partition(".")[2] if field[0] == PIECE else field, units
 
 
 def cancel_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -323,10 +313,14 @@ def cancel_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     members = _members(position)[1]
     if members.state == "cancelled":
         return _told(state, position)
-    if members.state != "open" or members.pending:
+    if members.state != "open":
         return [Outcome.SUPPLY_CLOSED, name, members.state]
+    if members.pending:
+        return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # What has come has still to be moved.
     back = position.on_hand if members.from_node is not None else 0
-    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled")
+    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled", ended_at_ms=now_ms)
+    if position.backing in state.late:
+        review_late(state, position)  # What does not come is not late.
     _begin_arrival(state, position, back, last=True)
     return _go_on(state, position)
 
@@ -336,3 +330,47 @@ def read_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     _, sku, name = command
     position = _find(state, sku, name)
     return [Outcome.UNKNOWN_SUPPLY, [name]] if position is None else _told(state, position)
+
+
+def to_forget(state: ShardState, now_ms: int, most: int) -> list[tuple[str, str, bytes]]:
+    """(SKU, id, digest) of supplies that ended so long ago that nobody is told of them."""
+    found: list[tuple[str, str, bytes]] = []
+    for backing, ended_at_ms in state.ended_supplies.items():
+        sku, _, slot = backing.partition("|")
+        position = state.position(sku, slot)
+        if len(found) < most and _is_over(state, position, ended_at_ms, now_ms):
+            supply, members = _members(position)
+            found.append((sku, supply.supply, bytes.fromhex(members.digest)))
+    return found
+
+
+def _is_over(state: ShardState, position: Position, ended_at_ms: int, now_ms: int) -> bool:
+    """Nothing rests on it, not even a broken promise."""
+    promised = position.reserved or position.committed
+    resting = promised or position.on_hand or position.aside or position.backing in state.arriving
+    return not resting and now_ms - ended_at_ms >= SUPPLY_KEPT_MS
+
+
+def forget_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.supplies.forget_supply``."""
+    _, sku, name = command
+    position = _find(state, sku, name)
+    ended_at_ms = state.ended_supplies.get(position.backing) if position is not None else None
+    if position is None or ended_at_ms is None:
+        return [OK]
+    if not _is_over(state, position, ended_at_ms, now_ms):
+        return [OK]
+    book, backing = position.book, position.backing
+
+    def restore() -> None:
+        book.positions[position.slot] = book.supplies[name] = position
+        state.ended_supplies[backing] = ended_at_ms
+        book.reorder()
+
+    state.undo(restore)
+    del book.positions[position.slot], book.supplies[name], state.ended_supplies[backing]
+    book.reorder()
+    for kind in ("u", "q"):
+        state.field(f"{kind}|{backing}", None)
+    state.fact(Event.FORGOTTEN, f"u|{backing}", None)
+    return [OK]

@@ -104,6 +104,7 @@ class WarehouseScript(Script):
             supplies.receive(sku, name, note, bytes([units]) * 16, units, final=final),
             supplies.receive(sku, name, note, bytes([units]) * 16, units, final=final),
             supplies.arrive(sku, name), supplies.cancel_supply(sku, name),
+            supplies.forget_supply(sku, name),
             supplies.delay(sku, name, self.now_ms + units * 3 * HOUR_MS),
         ))  # fmt: skip
 
@@ -167,5 +168,5 @@ class WarehouseScript(Script):
         """A home hears of a piece's backings, a piece that it has."""
         if self.sealed and self.random.random() < 0.5:
             key, lines, _ = self.random.choice(self.sealed)
-            return supplies.reback(key, b"n" * 8, lines)
+            return supplies.reback(key, self.nonce(), lines, {})
         return supplies.told(f"/001.{self.known()}", b"another record")

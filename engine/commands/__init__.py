@@ -71,6 +71,7 @@ class Op(IntEnum):
     REBACK = 65
     TOLD = 66
     SHORTFALLS = 67
+    FORGET_SUPPLY = 68
 
 
 #: Kinds of network elements: nodes, lanes by zone, pools, channels, bundles.
@@ -79,7 +80,7 @@ NETWORK_KINDS: Final = "nlphb"
 SHRINKING = frozenset({Op.RELEASE, Op.EXPIRE, Op.CANCEL, Op.DROP, Op.SETTLE, Op.TIDY})
 #: Commands that finish what was begun: they go before new reservations when load is shed.
 FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
-                       Op.SETTLE, Op.ASK})  # fmt: skip
+                       Op.SETTLE, Op.ASK, Op.ARRIVE, Op.REBACK, Op.TOLD})  # fmt: skip
 
 #: Commands whose reply says what is there, and promises nothing.
 READING = frozenset({

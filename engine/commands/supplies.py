@@ -1,6 +1,6 @@
 """Commands about units on their way: purchase orders, returns, transfers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.commands import Command, Op
@@ -24,7 +24,7 @@ def find_supply(supply: str) -> Command:
 def open_supply(sku: str, node: str, supply: str, members: Sequence[Any]) -> Command:
     """``members``: those of ``stock.Supply``. A transfer's units leave ``from_node`` at once.
 
-    → OK or REPEATED with the supply, UNKNOWN_SKU, UNKNOWN_NODE, or SHORT.
+    → OK or REPEATED with the supply, UNKNOWN_SKU, UNKNOWN_NODE, SHORT, or OUT_OF_RANGE.
     """
     return [Op.OPEN_SUPPLY, sku, node, supply, members]
 
@@ -34,7 +34,8 @@ def receive(
 ) -> Command:
     """Units have come, once for each reference; promises move with them, earliest first.
 
-    → OK or REPEATED with the supply and its shortfalls, UNKNOWN_SUPPLY, SUPPLY_CLOSED, KEY_REUSED.
+    → OK or REPEATED with the supply and its shortfalls, UNKNOWN_SUPPLY, SUPPLY_CLOSED, KEY_REUSED,
+    or OUT_OF_RANGE.
     Promises beyond a slice move with ``arrive``.
     """
     return [Op.RECEIVE, sku, supply, reference, digest, units, final]
@@ -51,7 +52,7 @@ def delay(sku: str, supply: str, available_at_ms: int) -> Command:
 
 
 def cancel_supply(sku: str, supply: str) -> Command:
-    """A transfer's units go back to where they came from. → as ``delay``."""
+    """A transfer's units go back to where they came from. → as ``delay``, or IN_PROGRESS."""
     return [Op.CANCEL_SUPPLY, sku, supply]
 
 
@@ -60,9 +61,17 @@ def read_supply(sku: str, supply: str) -> Command:
     return [Op.READ_SUPPLY, sku, supply]
 
 
-def reback(key: str, nonce: bytes, lines: Sequence[Any]) -> Command:
-    """At home: units of a piece stand on other backings now. → OK, also where it is too late."""
-    return [Op.REBACK, key, nonce, lines]
+def forget_supply(sku: str, supply: str) -> Command:
+    """It ended long ago and ``net`` has forgotten its id. → OK, also where it is still needed."""
+    return [Op.FORGET_SUPPLY, sku, supply]
+
+
+def reback(key: str, nonce: bytes, lines: Sequence[Any], costs: Mapping[str, list[Any]]) -> Command:
+    """At home: units of a piece stand on other backings now, with what is told of these.
+
+    → OK, also where it is too late.
+    """
+    return [Op.REBACK, key, nonce, lines, costs]
 
 
 def told(field: str, record: bytes) -> Command:

@@ -139,7 +139,8 @@ def _opening(path: str, text: str, body: type, example: dict[str, Any], told: An
             201: Answer(kind=Supply, example=told, text="The supply"),
             200: Answer(kind=Supply, example=told, text="The same again: as it stands now"),
         },
-        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-node", "insufficient-stock"),
+        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-node", "insufficient-stock",
+                  "out-of-range"),
     )  # fmt: skip
 
 
@@ -161,7 +162,7 @@ SUPPLIES: Final = (
     Operation(
         method="POST", path="/v1/supplies/{id}/receive", text="Units have come",
         body=ReceiveBody, body_example={"quantity": 500, "final": True}, parameters=(_KEY,),
-        problems=(*_CHANGES, "key-reused"),
+        problems=(*_CHANGES, "key-reused", "out-of-range"),
         answers={200: Answer(kind=Changed, example=_RECEIVED, text="The supply, what falls short")},
     ),
     Operation(
@@ -171,7 +172,7 @@ SUPPLIES: Final = (
         answers={200: Answer(kind=Changed, example=_RECEIVED, text="The supply, what falls short")},
     ),
     Operation(
-        method="POST", path="/v1/supplies/{id}/cancel", problems=_CHANGES,
+        method="POST", path="/v1/supplies/{id}/cancel", problems=(*_CHANGES, "in-progress"),
         text="The units will not come; those of a transfer go back",
         answers={200: Answer(kind=Changed, example=_RECEIVED, text="The supply, what falls short")},
     ),

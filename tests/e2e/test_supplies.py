@@ -1,8 +1,6 @@
 """Dated supply: announced, promised, received in every way, delayed, cancelled; transfers."""
 
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,56 +9,18 @@ import pytest
 from engine.ids import shard_of
 from engine.limits import ARRIVAL_SLICE
 from tests.e2e.engine_in_process import SHARDS
-
-Fresh = Callable[[str], str]
-Stocked = Callable[..., str]
-
-
-def instant(hours: float) -> str:
-    at = datetime.now(UTC) + timedelta(hours=hours)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def announce(
-    http: httpx.Client, name: str, sku: str, units: int, hours: float = 24, **more: Any
-) -> httpx.Response:
-    body = {"id": name, "kind": "purchase_order", "sku": sku, "node": "n1", "quantity": units,
-            "available_at": instant(hours), **more}  # fmt: skip
-    return http.post("/v1/supplies", json=body)
-
-
-def receive(
-    http: httpx.Client, name: str, units: int, key: str, *, final: bool = False
-) -> httpx.Response:
-    body = {"quantity": units, "final": final}
-    headers = {"Idempotency-Key": key}
-    return http.post(f"/v1/supplies/{name}/receive", json=body, headers=headers)
-
-
-def hold(http: httpx.Client, sku: str, key: str, units: int = 1, **more: Any) -> httpx.Response:
-    body = {"id": key, "lines": [{"sku": sku, "quantity": units}], **more}
-    return http.post("/v1/reservations", json=body)
-
-
-def backings(answer: httpx.Response) -> list[tuple[str, str | None, int]]:
-    return [
-        (at["node"], at["supply"], at["quantity"])
-        for line in answer.json()["lines"]
-        for at in line["backings"]
-    ]
-
-
-def again(http: httpx.Client, answer: httpx.Response) -> httpx.Response:
-    return http.get(f"/v1/reservations/{answer.json()['id']}")
-
-
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
-
-
-def position(http: httpx.Client, sku: str, node: str) -> Any:
-    found = http.get(f"/v1/stock/{sku}").json()["positions"]
-    return next(row for row in found if row["node"] == node)
+from tests.e2e.incoming import (
+    Fresh,
+    Stocked,
+    again,
+    announce,
+    backings,
+    hold,
+    instant,
+    position,
+    problem,
+    receive,
+)
 
 
 def test_a_supply_is_announced_once(http: httpx.Client, fresh: Fresh, stocked: Stocked) -> None:
@@ -111,6 +71,13 @@ def test_only_who_can_wait_is_promised_what_is_coming(
     assert problem(http.post(f"{url}/fulfil", json={"reference": "p1"})) == (
         409, "insufficient-stock",
     )  # fmt: skip
+    lines = [{"sku": sku, "node": "n1", "quantity": 4}]
+    refused = http.post(f"{url}/fulfil", json={"reference": "p1", "lines": lines})
+    assert problem(refused) == (409, "insufficient-stock")
+    assert refused.json()["short_lines"][0]["node"] == "n1"
+    lines[0]["quantity"] = 5
+    refused = http.post(f"{url}/fulfil", json={"reference": "p1", "lines": lines})
+    assert problem(refused) == (409, "exceeds-committed")
     assert backings(http.post(f"{url}/cancel")) == [("n1", name, 4)]
     assert http.get(f"/v1/supplies/{name}").json()["supply"]["promised"] == 1
 
@@ -159,70 +126,33 @@ def test_promises_move_to_the_node_with_what_comes(
     assert http.post(f"{url}/fulfil", json={"reference": "p1"}).json()["status"] == "fulfilled"
 
 
-def test_what_did_not_come_is_short_for_those_it_was_promised_to(
-    http: httpx.Client, fresh: Fresh, stocked: Stocked
+@pytest.mark.parametrize("verb", ["receive", "delay", "cancel"])
+def test_what_is_not_known_or_has_ended_is_said(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked, verb: str
 ) -> None:
-    sku, name = stocked(n1=0, n2=2), fresh("po")
-    assert announce(http, name, sku, 10).status_code == 201
-    keys = [fresh("key"), fresh("key")]
-    body = {"lines": [{"sku": sku, "quantity": 5, "node": "n1"}], "preorder": True}
-    held = [http.post("/v1/reservations", json={"id": key, **body}) for key in keys]
-    told = receive(http, name, 6, fresh("note"), final=True).json()
-    assert told["supply"]["state"] == "closed"
-    short = told["shortfalls"]
-    assert len(short) == 1
-    assert (short[0]["supply"], short[0]["node"], short[0]["quantity"]) == (name, "n1", 4)
-    assert short[0]["reservations"] == [keys[1]]
-    assert short[0]["alternatives"] == [
-        {"node": "n2", "supply": None, "quantity": 2, "available_at": None}
-    ]
-    listed = http.get("/v1/shortfalls", params={"limit": 1000}).json()["shortfalls"]
-    assert short[0] in listed
-    assert http.get(f"/v1/stock/{sku}").json()["shortfalls"] == short
-    assert http.post(f"/v1/reservations/{held[1].json()['id']}/release").status_code == 200
-    assert http.get(f"/v1/stock/{sku}").json()["shortfalls"] == []
-    assert position(http, sku, "n1")["sellable"] == 1
+    bodies: dict[str, Any] = {"receive": {"quantity": 1}, "delay": {"available_at": instant(1)}}
 
-
-def test_shortfalls_are_read_page_by_page(
-    http: httpx.Client, fresh: Fresh, stocked: Stocked
-) -> None:
-    for _ in range(3):
-        sku, name = stocked(n1=0), fresh("po")
-        assert announce(http, name, sku, 1).status_code == 201
-        assert hold(http, sku, fresh("key"), 1, preorder=True).status_code == 201
-        assert http.post(f"/v1/supplies/{name}/cancel").json()["shortfalls"]
-    seen: list[str] = []
-    after = None
-    while True:
-        page = http.get(
-            "/v1/shortfalls", params={"limit": 2, **({"after": after} if after else {})}
+    def ask(name: str) -> tuple[int, str]:
+        headers = {"Idempotency-Key": fresh("note")}
+        return problem(
+            http.post(f"/v1/supplies/{name}/{verb}", json=bodies.get(verb), headers=headers)
         )
-        seen += [row["id"] for row in page.json()["shortfalls"]]
-        after = page.json()["next"]
-        if after is None:
-            break
-    assert seen == sorted(set(seen))
-    assert len(seen) >= 3
+
+    assert ask("po-nobody-knows") == (404, "unknown-supply")
+    sku, name = stocked(n1=0), fresh("po")
+    assert announce(http, name, sku, 1).status_code == 201
+    assert receive(http, name, 1, fresh("note")).json()["supply"]["state"] == "closed"
+    assert ask(name) == (409, "supply-closed")
 
 
-def test_a_delay_names_whose_promise_breaks(
+def test_no_more_is_received_than_a_node_may_have(
     http: httpx.Client, fresh: Fresh, stocked: Stocked
 ) -> None:
-    sku, name = stocked(n1=0), fresh("po")
-    assert announce(http, name, sku, 10, hours=24).status_code == 201
-    key = fresh("key")
-    assert hold(http, sku, key, 2, deliver_by=instant(30)).status_code == 201
-    assert hold(http, sku, fresh("key"), 3, deliver_by=instant(60)).status_code == 201
-    told = http.post(f"/v1/supplies/{name}/delay", json={"available_at": instant(48)}).json()
-    assert [(at["quantity"], at["reason"], at["reservations"]) for at in told["shortfalls"]] == [
-        (2, "late", [key]),
-    ]  # fmt: skip
-    told = http.post(f"/v1/supplies/{name}/delay", json={"available_at": instant(20)}).json()
-    assert told["shortfalls"] == []
-    told = http.post(f"/v1/supplies/{name}/delay", json={"available_at": instant(40)}).json()
-    assert told["shortfalls"]
-    assert receive(http, name, 10, fresh("note")).json()["shortfalls"] == []
+    sku, name = stocked(n1=2), fresh("po")
+    assert announce(http, name, sku, 10).status_code == 201
+    refused = receive(http, name, 1_000_000_000, fresh("note"))
+    assert problem(refused) == (409, "out-of-range")
+    assert (refused.json()["sku"], refused.json()["node"]) == (sku, "n1")
 
 
 def test_a_transfer_is_promised_while_it_travels(
@@ -319,6 +249,11 @@ def test_a_campaign_sells_what_is_coming(
     assert http.post(f"/v1/campaigns/{drop}/open").status_code == 200
     bought = hold(http, sku, fresh("key"), 5, campaign=drop)
     assert backings(bought) == [("n1", None, 3), ("n1", name, 2)]
+    alone = hold(http, sku, fresh("key"), 1, campaign=drop)
+    available_at = http.get(f"/v1/supplies/{name}").json()["supply"]["available_at"]
+    told = [line["backings"][-1] for held in (bought, alone) for line in held.json()["lines"]]
+    assert [(at["supply"], at["deliver_by"]) for at in told] == [(name, available_at)] * 2
+    assert http.post(f"/v1/reservations/{alone.json()['id']}/release").status_code == 200
     assert receive(http, name, 5, fresh("note")).status_code == 200
     assert backings(again(http, bought)) == [("n1", None, 5)]
     # Two units of it are the campaign's still, now on hand; one is everybody's.

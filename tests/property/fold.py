@@ -19,6 +19,9 @@ _AFTER: dict[Event, set[Event | None]] = {
 }
 _ENDS = {Event.RELEASED, Event.EXPIRED, Event.CANCELLED, Event.SHIPPED}
 _OF_PIECES = (Event.PIECE, Event.PIECE_DROPPED)
+_OF_SUPPLIES = (
+    Event.SUPPLY_OPENED, Event.SUPPLY_RECEIVED, Event.SUPPLY_DELAYED, Event.SUPPLY_CANCELLED,
+)  # fmt: skip
 
 
 class Fold:
@@ -59,6 +62,13 @@ class Fold:
                 self.last[subject] = event
                 self.last_at_ms[subject] = self.at_ms
             self.record(subject, Reservation(payload))
+        elif event in _OF_SUPPLIES:
+            self.on_hand[subject] = payload[0]
+            self.safety_stock[subject] = 0
+        elif event is Event.MOVED:
+            self.record(subject, Reservation(payload))
+        elif event is Event.FORGOTTEN and subject.startswith("u|"):
+            del self.on_hand[subject[2:]], self.safety_stock[subject[2:]]
         elif event is Event.FORGOTTEN and subject.startswith("closed:"):
             self.forget(int(subject.partition(":")[2]))
         elif event in _OF_PIECES:

@@ -39,6 +39,17 @@ def image(ledger: Ledger) -> dict[str, Any]:
         "owing": set(ledger.owing),
         "references": dict(ledger.references),
         "shortfalls": dict(ledger.shortfalls),
+        "late": dict(ledger.late),
+        "arriving": set(ledger.arriving),
+        "untold": set(ledger.untold),
+        "ended supplies": dict(ledger.ended_supplies),
+        "supply names": dict(ledger.supply_names),
+        "supplies": {
+            position.backing: position.supply.members
+            for book in ledger.books.values()
+            for position in book.supplies.values()
+            if position.supply is not None
+        },
         "skus": {sku: book.members for sku, book in ledger.books.items()},
         "unsealed": {sku: book.unsealed for sku, book in ledger.books.items()},
         "restricted": {sku: book.restricted for sku, book in ledger.books.items()},
