@@ -140,7 +140,7 @@ def test_a_read_that_comes_too_late_has_changed_nothing(
     async def lost(*_: Any) -> list[Any]:
         return [Outcome.LOST, 200]
 
-    async def late(*_: Any) -> None:
+    async def late(*_: Any, **__: Any) -> None:
         await asyncio.sleep(1)
 
     def lose(_shard: int, _command: Any, _deadline_at: float, done: Any) -> None:
