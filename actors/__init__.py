@@ -9,7 +9,9 @@
 * ``client`` is the gateway's only door: ``batching`` gathers commands for an owner; batches go by
   ``lane`` (sockets) or ``ray_line``
 * what takes more than one command: ``sagas`` (reservations over several shards), ``stockroom``
-  (nodes, adjustments), ``feed`` (events), ``audit`` with ``books`` and ``reused`` (keys)
+  (the network, adjustments), ``campaigns`` with the ``keeper`` that finishes their steps,
+  ``supplies`` with the ``arrivals`` that receipts leave to do, ``promising`` (baskets), ``feed``
+  (events) and what of them is ``shown``, ``audit`` with ``books`` and ``reused`` (keys)
 * what all processes share: ``logs``, ``counts`` of the gateway's workers, the garbage ``collector``
 
 Hosts and gateways are told apart by who starts them, never by code: any of them may be in one

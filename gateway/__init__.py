@@ -9,9 +9,11 @@ hot_door       reads requests; hot ones stay, the others go to the application
 hot_turns      answers leave in the order of the requests
 hot_routes     what each hot route does; ``hot_batch``, ``hot_availability``
 cold, routes/  the same for what is not in a hurry
-contract       every operation in one table: ``openapi`` and the page are made of it
-views, hints   what owners have said lately: availability, sold out
+contract/      every operation by topic: ``openapi`` and the page are made of it
+views, hints   what owners have said lately: availability, sold out; ``network_view`` of pools,
+               zones, channels and ``bundles``
 worker, up     processes; ``settings``, ``metrics``
-cli*           ``tidegate``; ``sample/`` is the retailer it can load
+cli*           ``tidegate``; ``importing/`` reads files, ``sample/`` is the retailer it can load,
+               both go through ``sending`` and its ``pipe``
 ============== ==================================================================
 """
