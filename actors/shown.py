@@ -82,6 +82,12 @@ def _shortfall(subject: str, payload: Any) -> Shown:
     return "shortfall.opened", sku, told
 
 
+def _low(sku: str, payload: Any) -> Shown | None:
+    if payload is None:
+        return None  # It has recovered, which stock itself tells.
+    return "stock.low", sku, {"sellable": payload[0], "low_stock": payload[1]}
+
+
 def _supply(kind: str, subject: str, payload: Any) -> Shown:
     sku, _, slot = subject.partition("|")
     node, _, name = slot.partition(ON_ITS_WAY)
@@ -139,11 +145,7 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.QUOTA: _quota,
     Event.CAMPAIGN: _campaign,
     Event.DEMAND_REFUSED: _demand,
-    Event.STOCK_LOW: lambda sku, payload: (
-        "stock.low",
-        sku,
-        {"sellable": payload[0], "low_stock": payload[1]},
-    ),
+    Event.STOCK_LOW: _low,
     Event.LATE_PAYMENT: lambda subject, payload: (
         "reservation.late_payment",
         None,

@@ -39,7 +39,7 @@ class Event(IntEnum):
     SUPPLY_DELAYED = 23  # the same
     SUPPLY_CANCELLED = 24  # the same
     DEMAND_REFUSED = 25  # nothing, [[sku, share, reason, requests, units], ...]
-    STOCK_LOW = 26  # sku, [units, mark]
+    STOCK_LOW = 26  # sku, [units, mark], or nothing when it has recovered
     LATE_PAYMENT = 28  # key, what was done: hold_again, alternatives or refuse
     MOVED = 32  # key or piece, record
     LATE = 33  # sku|node|supply, the shortfall's record, or nothing when it has closed

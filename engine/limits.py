@@ -34,6 +34,8 @@ SPLIT_MAX: Final = 5
 LATE_CENTS_PER_HOUR: Final = 50
 #: Kinds of refusals (SKU, share, reason) counted apart in a second; the rest count together.
 REFUSALS_KEPT_MAX: Final = 1_000
+#: Low stock is over at its threshold and so much of it more.
+LOW_STOCK_BACK_PERMILLE: Final = 100
 #: How far back a count may be dated: what moved since is remembered for so long.
 MOVEMENTS_KEPT_MS: Final = 24 * 3_600_000
 #: Bytes of network elements that one command brings to a shard, about.

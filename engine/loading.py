@@ -30,6 +30,7 @@ class LoadedState(ShardState):
         later: list[tuple[str, bytes]] = []
         supplies: dict[str, SupplyMembers] = {}
         shares: list[tuple[str, str, bytes]] = []
+        low: list[str] = []
         for name, value in items:
             kind, _, rest = name.partition("|")
             if kind in ("n", "l", "p", "h", "b"):
@@ -38,6 +39,8 @@ class LoadedState(ShardState):
                 self.network = unpack(value)
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
+            elif kind == "d":
+                low.append(rest)
             elif kind == "x":
                 self.movements.load(rest, unpack(value))
             elif kind == "u":
@@ -54,7 +57,9 @@ class LoadedState(ShardState):
             position.on_hand, position.safety_stock, position.quarantined, *more = unpack(value)
             position.damaged = more[0] if more else 0
             position.withhold()
-        self.marked = any(book.low_stock is not None for book in self.books.values())
+        for sku in low:
+            self.books[sku].is_low = True
+        self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
         self._load_shares(shares)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.

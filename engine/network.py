@@ -27,7 +27,6 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
     book = state.books.get(sku)
     if book is None:
         state.books[sku] = Book(sku, members)
-        state.effects.seen[sku] = None
         state.undo(lambda: state.books.pop(sku, None))
     elif book.members == members:
         return [OK]
@@ -35,6 +34,7 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
         before = book.members
         state.undo(lambda: book.define(before))
         book.define(members)
+    state.effects.seen[sku] = None
     state.marked = state.marked or state.books[sku].low_stock is not None
     state.field(f"k|{sku}", pack(members))
     state.fact(Event.SKU_DEFINED, sku, members)

@@ -6,7 +6,6 @@ here, so that ``effects`` know it and the batch can be taken back.
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from engine.backings import stand_on
@@ -317,21 +316,16 @@ class ShardState:
     def seal(self) -> Sealed | None:
         """End the batch: what to commit, or None if nothing changed. The next one begins."""
         effects = self.effects
-        if self.marked and effects:
-            watch(self, [position.book for position in effects.positions])
         if not effects:
             self.effects = Effects()  # What was only looked at is no part of the next batch.
             return None
-        sealed = seal(
-            effects,
-            self.reservations,
-            self.seq,
-            self.head,
-            self.network,
-        )
+        skus = [*effects.seen, *[position.book.sku for position in effects.positions]]
+        if self.marked:
+            watch(self, [self.books[sku] for sku in skus])
+        sealed = seal(effects, self.reservations, self.seq, self.head, self.network)
         self.seq, self.head = sealed.seq, sealed.hash_after
         changed = self.changed
-        for sku in chain(effects.seen, [position.book.sku for position in effects.positions]):
+        for sku in skus:
             changed.pop(sku, None)
             changed[sku] = sealed.seq
         self.effects = Effects()

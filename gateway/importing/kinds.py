@@ -78,7 +78,9 @@ def _lanes(rows: list[dict[str, Any]], _reference: str) -> bytes:
     return _sent("PUT", "/v1/lanes", {"lanes": rows})
 
 
-_SKUS: Final = ("sku", "name", "weight_grams", "category")
+_SKUS: Final = (
+    "sku", "name", "weight_grams", "category", "low_stock", "limit_per_customer",
+)  # fmt: skip
 _NODES: Final = (
     "node", "kind", "name", "zone", "latitude", "longitude", "handling_hours",
     "capacity_per_hour", "priority", "owner", "minimum", "settlement_cents", "cutoff",

@@ -112,3 +112,22 @@ def test_refused_demand_is_an_event(http: httpx.Client, fresh: Fresh, stocked: S
                 assert mine == [{"sku": sku, "campaign": None, "channel": "live",
                                  "reason": "sold-out", "requests": 1, "quantity": 1}]  # fmt: skip
                 break
+
+
+def test_low_stock_is_an_event_of_the_reservation_that_made_it_low(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    sku = stocked(n1=3)
+    body = {"low_stock": 2}
+    assert http.put(f"/v1/skus/{sku}", json=body).json()["low_stock"] == 2
+    assert http.get(f"/v1/skus/{sku}").json()["low_stock"] == 2
+    keys = [fresh("key") for _ in range(3)]
+    for key in keys:
+        assert hold(http, sku, key).status_code == 201
+    with open_stream(http, sku=sku, types="reservation.held,stock.low") as stream:
+        messages = told(stream.iter_lines())
+        seen = [json.loads(next(messages)["data"]) for _ in range(4)]
+    types = [event["type"] for event in seen]
+    assert types == [*["reservation.held"] * 2, "stock.low", "reservation.held"]
+    assert seen[2]["seq"] == seen[1]["seq"]  # One commit: nobody can see one without the other.
+    assert seen[2]["data"] == {"sellable": 1, "low_stock": 2}

@@ -50,6 +50,7 @@ def image(ledger: Ledger) -> dict[str, Any]:
             for position in book.supplies.values()
             if position.supply is not None
         },
+        "low": {sku for sku, book in ledger.books.items() if book.is_low},
         "skus": {sku: book.members for sku, book in ledger.books.items()},
         "unsealed": {sku: book.unsealed for sku, book in ledger.books.items()},
         "restricted": {sku: book.restricted for sku, book in ledger.books.items()},
