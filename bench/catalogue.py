@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench import core, crowd, doors, sale, through_actors, through_network
+from bench import core, crowd, doors, reads, sale, through_actors, through_network
 from bench.demo import DEMO
 from bench.doors import ONE_SKU
 from bench.orders import Demand
@@ -104,6 +104,19 @@ SOLD_OUT: Final = Scenario(
     targets=(Target(figure="times_accepted", words="× the rate of accepted ones", at_least=1.2),),
 )
 
+AVAILABILITY: Final = Scenario(
+    name="availability",
+    question="How often a second does one worker say what may be sold, while it is being sold?",
+    play=reads.play_availability,
+    demand=Demand(sku_count=1_000, hot_share=0.5, seed=1),
+    connections=(64,),
+    headline="availability, 64",
+    targets=(
+        Target(figure="rate_64_per_s", words="reads a second, 64 connections", at_least=10_000),
+        Target(figure="errors", words="answers that are errors or unknown", at_most=0),
+    ),
+)
+
 OVERLOAD: Final = Scenario(
     name="overload",
     question="What is still served when four times the callers come?",
@@ -201,6 +214,7 @@ SCENARIOS: Final = {
         BASKETS,
         BATCH_DOOR,
         SOLD_OUT,
+        AVAILABILITY,
         OVERLOAD,
         CORE,
         ACTORS,

@@ -1,6 +1,6 @@
 """The baselines of one run, before and after the product: each has the machine to itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -21,8 +21,16 @@ _CEILING_CONNECTIONS_MAX: Final = 256
 _DRIFT_MAX: Final = 0.1
 
 
-async def client_ceiling(scenario: Scenario, options: Options, run: Run) -> None:
-    """How many reservations a second the client asks for when the server does nothing."""
+async def client_ceiling(
+    scenario: Scenario,
+    options: Options,
+    run: Run,
+    requests: Callable[[int], bytes] | None = None,
+) -> None:
+    """How many requests a second the client sends when the server does nothing.
+
+    ``requests``: by number; None: the scenario's reservations.
+    """
     connections = max(count for count in scenario.connections if count <= _CEILING_CONNECTIONS_MAX)
     size = scenario.batch
     options.say(f"client against a stub, {connections} connections")
@@ -36,7 +44,7 @@ async def client_ceiling(scenario: Scenario, options: Options, run: Run) -> None
     with Child(module("bench.stub", str(size))) as child:
         address = ("127.0.0.1", child.port())
         if size == 1:
-            measure, _ = await closed(address, step, orders.request)
+            measure, _ = await closed(address, step, requests or orders.request)
         else:
             measure, _ = await closed(address, step, orders.batches(size), element_statuses)
     run.figures["client_ceiling_per_s"] = measure.rate_per_s

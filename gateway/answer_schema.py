@@ -191,6 +191,7 @@ class Availability(Struct):
     """In the order asked."""
 
     items: list[Available]
+    age_ms: int  # Since the owners were asked for the oldest of it.
 
 
 class Event(Struct):

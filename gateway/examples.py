@@ -74,7 +74,8 @@ STOCK: Final[Document] = {
 }  # fmt: skip
 AVAILABILITY: Final[Document] = {
     "items": [{"sku": "85123A", "atp": 38, "as_of_seq": 1042,
-               "by_node": [{"node": "store-leeds", "atp": 38}]}]
+               "by_node": [{"node": "store-leeds", "atp": 38}]}],
+    "age_ms": 12,
 }  # fmt: skip
 EVENTS: Final[Document] = {
     "events": [{

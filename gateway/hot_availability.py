@@ -68,14 +68,14 @@ def availability(views: Views, network: NetworkView, request: HotRequest) -> Non
             request.refuse(of_reply(refusal, "availability"))
             return
         try:
-            _see(views, network, request, query, _nodes(network, query))
+            _see(views, network, request, query, nodes_of(network, query))
         except Refused as refused:
             request.refuse(refused.problem)
 
     network.see(known)
 
 
-def _nodes(network: NetworkView, query: Query) -> frozenset[str] | None:
+def nodes_of(network: NetworkView, query: Query) -> frozenset[str] | None:
     """The nodes that may serve; None: all. Refused where the query names what is not known."""
     nodes: frozenset[str] | None = None
     if query.pool is not None:
@@ -131,8 +131,12 @@ def _answer(
         if seen is None:  # A bundle, or nothing we know.
             network.see(lambda refusal: _bundles(views, network, request, (query, nodes), refusal))
             return
-        items.append(_item(sku, view.seq, *_figures(seen, query, nodes)))
-    request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
+        items.append(_item(sku, view.seq, *promisable(seen, query, nodes)))
+    _say(request, items, views.age_ms(query.skus))
+
+
+def _say(request: HotRequest, items: list[str], age_ms: int) -> None:
+    request.answer(200, f'{{"items":[{",".join(items)}],"age_ms":{age_ms}}}'.encode())
 
 
 def _bundles(
@@ -167,12 +171,12 @@ def _bundles(
             view = views.of(shard_of(sku, views.shards))
             known = view.of(sku)
             figures = (
-                _figures(known, query, nodes)
+                promisable(known, query, nodes)
                 if known is not None
                 else _of_bundle(views, network.bundles[sku]["parts"], query, nodes)
             )
             items.append(_item(sku, view.seq, *figures))
-        request.answer(200, f'{{"items":[{",".join(items)}]}}'.encode())
+        _say(request, items, views.age_ms([*query.skus, *parts]))
 
     views.see(_by_shard(parts, views.shards), request.deadline_at, seen)
 
@@ -188,7 +192,7 @@ def _of_bundle(
     by_node: dict[str, int] | None = None
     for part, quantity in parts:
         known = views.of(shard_of(part, views.shards)).of(part)
-        units, served = _figures(known, query, nodes) if known is not None else (0, [])
+        units, served = promisable(known, query, nodes) if known is not None else (0, [])
         atp = min(atp, units // quantity)
         whole = {node: count // quantity for node, count in served}
         by_node = whole if by_node is None else {
@@ -202,7 +206,7 @@ def _item(sku: str, seq: int, atp: int, served: Iterable[tuple[str, int]]) -> st
     return f'{{"sku":"{sku}","atp":{atp},"as_of_seq":{seq},"by_node":[{by_node}]}}'
 
 
-def _figures(
+def promisable(
     seen: Sku, query: Query, nodes: frozenset[str] | None
 ) -> tuple[int, list[tuple[str, int]]]:
     """What may be promised in all, and what is there by node."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from math import ceil
 from typing import Any, Final, TypeAlias
 
 from engine import commands
 from engine.commands import Reply
+from engine.ids import shard_of
 from engine.limits import VIEW_AGE_MS_MAX, VIEW_POLL_MS
 from engine.outcome import Outcome
 from gateway.ports import Owners
@@ -72,6 +74,11 @@ class ShardView:
         Only after ``see`` has said so.
         """
         return self._seen.get(sku)
+
+    @property
+    def read_at(self) -> float:
+        """When the owner was asked for what the view says, on the loop's clock."""
+        return self._read_at
 
     def see(self, skus: Sequence[str], deadline_at: float, done: Seen) -> None:
         """Have ``skus`` in the view, fresh; ``done`` is called once, perhaps at once."""
@@ -155,6 +162,11 @@ class Views:
         if view is None:
             view = self._views[shard] = ShardView(self._client, shard, self._loop)
         return view
+
+    def age_ms(self, skus: Iterable[str]) -> int:
+        """How long ago the owners were asked for what is said of these SKUs, at most."""
+        read_at = min(self.of(shard_of(sku, self.shards)).read_at for sku in skus)
+        return ceil((self._loop.time() - read_at) * 1000)
 
     def see(
         self, by_shard: Iterable[tuple[int, Sequence[str]]], deadline_at: float, done: Seen

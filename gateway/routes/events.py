@@ -2,35 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-import structlog
 from fastapi import Response
-from fastapi.responses import StreamingResponse
 
 from actors.feed import CursorExpired, CursorUnusable, Happened, Page
-from actors.lane import LineLost
 from actors.shown import TYPES
+from gateway import streams
 from gateway.answers import to_json
 from gateway.cold import Ask
-from gateway.problems import Refused, invalid, problem, retry
+from gateway.problems import Refused, invalid, problem
 from gateway.reading import checked_id
+from gateway.streams import Portion
 from gateway.times import written
 
 #: Whether an event is asked for.
 Wanted: TypeAlias = Callable[[Happened], bool]
 
-#: Streams of one worker: each asks the hosts four times a second while nothing happens.
-STREAMS_MAX: Final = 64
-_POLL_S: Final = 0.25
-_FULL_RETRY_MS: Final = 5_000
-#: A comment after so long without an event tells proxies and readers that the line is alive.
-_HEARTBEAT_S: Final = 10.0
 _LIMIT_DEFAULT: Final = 100
 _LIMIT_MAX: Final = 1_000
-log = structlog.get_logger()
-_streams = 0  # Open now.
 _NUMBER: Final = re.compile(r"[0-9]{1,4}\Z", re.ASCII)
 
 
@@ -40,9 +31,9 @@ async def get_events(ask: Ask) -> Response:
     limit = limit_in(query.get("limit"))
     wanted = _wanted(query)
     after = query.get("after") or None
-    if "text/event-stream" in ask.request.headers.get("accept", ""):
+    if streams.wants_stream(ask.request.headers.get("accept", "")):
         after = ask.request.headers.get("last-event-id") or after
-        return await streamed(ask, after, wanted, limit)
+        return await _stream(ask, after, wanted, limit)
     events, cursor = await read_page(ask, after, limit + 1)
     more = len(events) > limit
     shown = events[:limit]
@@ -97,56 +88,22 @@ def document(event: Happened) -> dict[str, Any]:
     }
 
 
-async def streamed(ask: Ask, after: str | None, wanted: Wanted, limit: int) -> Response:
-    """Server-sent events from a cursor on, until the reader goes or the worker ends.
+async def _stream(ask: Ask, after: str | None, wanted: Wanted, limit: int) -> Response:
+    """Server-sent events from a cursor on; what is wrong with it is told before they begin."""
+    streams.begin()
 
-    What is wrong with the cursor is told before the stream begins.
-    """
-    if _streams >= STREAMS_MAX:
-        raise Refused(retry("overloaded", f"{STREAMS_MAX} streams are open here", _FULL_RETRY_MS))
-    first = await read_page(ask, after, limit)
-    headers = {"Cache-Control": "no-store"}
-    body = _lines(ask, first, wanted, limit)
-    return StreamingResponse(body, headers=headers, media_type="text/event-stream")
+    def told(page: Page) -> Portion:
+        lines = [_message(event) for event in page.events if wanted(event)]
+        return Portion(lines, page.next, more=bool(page.events))
 
+    async def read(cursor: str) -> Portion:
+        try:
+            return told(await ask.client.events(cursor, limit))
+        except CursorExpired:
+            raise streams.TooSlow from None
 
-async def _lines(ask: Ask, page: Page, wanted: Wanted, limit: int) -> AsyncIterator[bytes]:
-    global _streams  # noqa: PLW0603 -- The bound is the worker's, and so is the count.
-    _streams += 1
-    loop = asyncio.get_running_loop()
-    said_at = loop.time()
-    try:
-        while True:
-            for event in page.events:
-                if wanted(event):
-                    yield _line(event)
-                    said_at = loop.time()
-            if not page.events and loop.time() - said_at >= _HEARTBEAT_S:
-                yield b": alive\n\n"
-                said_at = loop.time()
-            if not page.events and await _stopped(ask.gateway.stop):
-                return
-            try:
-                page = await ask.client.events(page.next, limit)
-            except (LineLost, TimeoutError):
-                continue  # A shard has no owner for a moment: the cursor stays where it is.
-            except CursorExpired:
-                log.warning("a reader of the feed is too slow: its stream ends")
-                return
-    finally:
-        _streams -= 1
+    return streams.streamed(told(await read_page(ask, after, limit)), read, ask.gateway.stop)
 
 
-async def _stopped(stop: asyncio.Event) -> bool:
-    """Whether the worker is to end within a moment; the pause between two questions."""
-    try:
-        async with asyncio.timeout(_POLL_S):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-def _line(event: Happened) -> bytes:
-    data = to_json(document(event)).decode()
-    return f"id: {event.cursor}\nevent: {event.type}\ndata: {data}\n\n".encode()
+def _message(event: Happened) -> bytes:
+    return streams.message(event.cursor, event.type, to_json(document(event)))

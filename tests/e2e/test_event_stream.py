@@ -1,13 +1,15 @@
 """Server-sent events: from a cursor on, filtered, ending with the worker."""
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.routes import events
+from gateway import streams
 from tests.e2e.engine_in_process import InProcess
 
 Fresh = Callable[[str], str]
@@ -67,7 +69,7 @@ def test_a_stream_goes_on_where_a_reader_stopped(
 def test_a_silent_stream_is_alive(
     http: httpx.Client, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(streams, "_HEARTBEAT_S", 0.1)
     with open_stream(http, sku=fresh("nothing")) as stream:
         assert next(told(stream.iter_lines())) == {"comment": "alive"}
 
@@ -83,7 +85,7 @@ def test_what_is_wrong_is_told_before_the_stream_begins(http: httpx.Client) -> N
 
 
 def test_so_many_streams_and_no_more(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "STREAMS_MAX", 0)
+    monkeypatch.setattr(streams, "STREAMS_MAX", 0)
     with open_stream(http) as stream:
         stream.read()
         assert (stream.status_code, stream.json()["type"]) == (429, "/problems/overloaded")
@@ -131,3 +133,53 @@ def test_low_stock_is_an_event_of_the_reservation_that_made_it_low(
     assert types == [*["reservation.held"] * 2, "stock.low", "reservation.held"]
     assert seen[2]["seq"] == seen[1]["seq"]  # One commit: nobody can see one without the other.
     assert seen[2]["data"] == {"sellable": 1, "low_stock": 2}
+
+
+def test_a_reader_that_goes_leaves_its_place(
+    http: httpx.Client, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_until(lambda: streams._open == 0)  # Those of other tests have gone too.
+    monkeypatch.setattr(streams, "STREAMS_MAX", 1)
+    for _ in range(3):
+        with open_stream(http, sku=fresh("nothing")) as stream:
+            assert stream.status_code == 200
+        wait_until(lambda: streams._open == 0)
+
+
+def test_a_slow_reader_holds_up_nobody_and_misses_nothing(
+    running: InProcess, http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """It reads nothing while more happens than fits into the line, and then all of it."""
+    sku, count = stocked(n1=100_000), 10_000
+    after = http.get("/v1/events", params={"limit": 1000}).json()
+    while after["more"]:
+        after = http.get("/v1/events", params={"limit": 1000, "after": after["next"]}).json()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        line.sendall(
+            b"GET /v1/events?types=reservation.held&sku=%b HTTP/1.1\r\nhost: x\r\n"
+            b"accept: text/event-stream\r\nlast-event-id: %b\r\n\r\n"
+            % (sku.encode(), after["next"].encode())
+        )
+        keys = [fresh("slow") for _ in range(count)]
+        for begin in range(0, count, 1_000):
+            body = [{"id": key, "lines": [{"sku": sku, "quantity": 1}]}
+                    for key in keys[begin : begin + 1_000]]  # fmt: skip
+            answer = http.post("/v1/reservations:batch", json={"reservations": body})
+            assert {result["status"] for result in answer.json()["results"]} == {201}
+        assert hold(http, sku, fresh("beside")).status_code == 201
+        seen, rest = 0, b""
+        while seen < count:
+            data = line.recv(65_536)
+            assert data
+            rest += data
+            seen += rest.count(b'"key":"slow')
+            rest = rest[-10:]
+    wait_until(lambda: streams._open == 0)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < ends
+        time.sleep(0.02)

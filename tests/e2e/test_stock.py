@@ -150,6 +150,16 @@ def test_availability_follows_within_a_tenth_of_a_second(
         assert now["as_of_seq"] > first["as_of_seq"]
 
 
+def test_availability_says_how_old_it_is(http: httpx.Client, stocked: Stocked) -> None:
+    skus = [stocked(n1=1) for _ in range(9)]  # Of several shards.
+    ages = []
+    for _ in range(200):
+        answer = http.get("/v1/availability", params=[("sku", sku) for sku in skus])
+        ages.append(answer.json()["age_ms"])
+    assert 0 <= min(ages) <= max(ages) <= 250  # 100, and the time an owner takes to answer.
+    assert sorted(ages)[len(ages) // 2] <= 100
+
+
 def test_availability_counts_the_nodes_that_serve_the_channel(
     http: httpx.Client, stocked: Stocked, fresh: Fresh
 ) -> None:
