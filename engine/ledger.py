@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from engine import (
     campaigns,
+    changes,
     corrections,
     demand_log,
     fulfilment,
@@ -118,6 +119,7 @@ _HANDLERS: dict[int, Handler] = {
     Op.STOCK: views.stock,
     Op.VIEW: views.view,
     Op.HINT: views.hint,
+    Op.CHANGES: changes.changes,
     Op.TIDY: _tidy,
     Op.SET_QUOTA: quotas.set_quota,
     Op.READ_QUOTAS: quotas.read_quotas,

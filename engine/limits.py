@@ -34,6 +34,11 @@ SPLIT_MAX: Final = 5
 LATE_CENTS_PER_HOUR: Final = 50
 #: Kinds of refusals (SKU, share, reason) counted apart in a second; the rest count together.
 REFUSALS_KEPT_MAX: Final = 1_000
+#: Of all changes since a reader was here, the owner looks through so many: a millisecond or two.
+#: Who is further behind begins anew.
+CHANGES_LOOKED_AT_MAX: Final = 20_000
+#: Rows (SKU and node) that one answer to him carries, about.
+CHANGES_ROWS_MAX: Final = 5_000
 #: Low stock is over at its threshold and so much of it more.
 LOW_STOCK_BACK_PERMILLE: Final = 100
 #: How far back a count may be dated: what moved since is remembered for so long.

@@ -7,6 +7,7 @@ them, taken over by a command, so that each decision is a function of what was c
 from collections.abc import Mapping
 from typing import Any
 
+from engine.changes import enter, leave
 from engine.commands import Command, Reply
 from engine.events import Event
 from engine.lanes import table_of
@@ -27,7 +28,8 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
     book = state.books.get(sku)
     if book is None:
         state.books[sku] = Book(sku, members)
-        state.undo(lambda: state.books.pop(sku, None))
+        enter(state, sku)
+        state.undo(lambda: _forget_sku(state, sku))
     elif book.members == members:
         return [OK]
     else:
@@ -39,6 +41,11 @@ def define_sku(state: ShardState, command: Command, now_ms: int) -> Reply:
     state.field(f"k|{sku}", pack(members))
     state.fact(Event.SKU_DEFINED, sku, members)
     return [OK]
+
+
+def _forget_sku(state: ShardState, sku: str) -> None:
+    del state.books[sku]
+    leave(state, sku)
 
 
 def read_sku(state: ShardState, command: Command, now_ms: int) -> Reply:

@@ -100,6 +100,7 @@ class ShardState:
         #: When each SKU last changed, oldest first: what views ask for.
         self.changed: dict[str, int] = {}
         self.changed_floor = 0
+        self.sku_order: list[str] | None = None  # See ``changes``.
         self.movements = Movements()
         self.marked = False  # Some SKU has a mark below which it is told of.
         self.refusals: list[Refusal] = []  # Said by the batch being decided.

@@ -46,13 +46,13 @@ def view(state: ShardState, command: Command, now_ms: int) -> Reply:
                 version = -1
                 break
             named[sku] = None
-    seen = {sku: _sellable(state.books.get(sku), now_ms) for sku in named}
+    books = state.books
+    seen = {sku: sellable(books[sku], now_ms) if sku in books else None for sku in named}
     return [OK, state.epoch, state.seq, version, seen]
 
 
-def _sellable(book: Book | None, now_ms: int) -> list[Any] | None:
-    if book is None:
-        return None
+def sellable(book: Book, now_ms: int) -> list[Any]:
+    """What views tell of a SKU: rows, quotas and supplies."""
     if book.stopped:
         return [[], {}, []]
     rows = [

@@ -194,6 +194,14 @@ class Availability(Struct):
     age_ms: int  # Since the owners were asked for the oldest of it.
 
 
+class Changes(Struct):
+    """A page of SKUs with their figures now; one may come again unchanged."""
+
+    items: list[Available]
+    next: str
+    more: bool  # Ask again at once.
+
+
 class Event(Struct):
     """Something that happened."""
 

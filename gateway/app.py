@@ -16,6 +16,7 @@ from gateway.problems import problem
 from gateway.routes import (
     bundles,
     campaigns,
+    changes,
     events,
     network,
     nodes,
@@ -70,6 +71,7 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "/v1/campaigns/{id}/open"): campaigns.open_campaign,
     ("POST", "/v1/campaigns/{id}/close"): campaigns.close_campaign,
     ("GET", "/v1/campaigns/{id}/report"): campaigns.report,
+    ("GET", "/v1/availability/changes"): changes.get_changes,
     ("GET", "/v1/events"): events.get_events,
     ("GET", "/v1/shards"): operations.shards,
     ("POST", "/v1/audit"): operations.audit,

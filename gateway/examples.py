@@ -77,6 +77,9 @@ AVAILABILITY: Final[Document] = {
                "by_node": [{"node": "store-leeds", "atp": 38}]}],
     "age_ms": 12,
 }  # fmt: skip
+CHANGES: Final[Document] = {
+    "items": AVAILABILITY["items"], "next": "k8QIAAA", "more": False,
+}  # fmt: skip
 EVENTS: Final[Document] = {
     "events": [{
         "cursor": "mJLNBBIAkgAA", "shard": 3, "seq": 1042, "at": "2026-12-01T11:00:00.000Z",

@@ -93,7 +93,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(name="wave-running", title="A wave is running", status=409, members=("id", "state"),
              help="One wave runs at a time. Wait until the one named by id is done."),
         Kind(name="cursor-expired", title="Cursor too old", status=410, members=("oldest",),
-             help="Events behind this cursor were trimmed. Go on from oldest, after a snapshot."),
+             help="What is behind this cursor is not kept. Go on from oldest, after a snapshot."),
         Kind(name="in-progress", title="The same key is being decided", status=409,
              retryable=True, members=("retry_after_ms",), help=_AGAIN),
         Kind(name="contended", title="Units are in baskets not yet decided", status=409,

@@ -64,6 +64,7 @@ class Op(IntEnum):
     CANCEL_SUPPLY = 44
     READ_SUPPLY = 45
     COUNT_REFUSED = 46
+    CHANGES = 47
     CANDIDATES = 53
     NAME_SUPPLY = 62
     UNNAME_SUPPLY = 63
@@ -86,7 +87,7 @@ FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op
 READING = frozenset({
     Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
     Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS, Op.READ_SUPPLY, Op.FIND_SUPPLY,
-    Op.SHORTFALLS, Op.CANDIDATES,
+    Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES,
 })  # fmt: skip
 
 
@@ -287,6 +288,15 @@ def view(skus: Sequence[str], changed_since: int) -> Command:
     the version is -1 where the owner cannot tell any more what has changed.
     """
     return [Op.VIEW, skus, changed_since]
+
+
+def changes(place: Sequence[Any] | None, most: int) -> Command:
+    """As ``view``, of up to ``most`` SKUs behind a reader's place (None: from the beginning).
+
+    → OK, seq, the place to go on from, ``{sku: as a view tells it}``; what is left of a portion is
+    told by a place that names a SKU. GAP: the owner cannot tell any more what has changed.
+    """
+    return [Op.CHANGES, place, most]
 
 
 def hint(sku: str, epoch_known: int, version_known: int) -> Command:

@@ -72,4 +72,17 @@ STOCK: Final = (
                              text="In the order asked")},
         problems=(*SHAPE, *OWNER, "too-large", "unknown-sku", "unknown-pool", "unknown-zone"),
     ),
+    Operation(
+        method="GET", path="/v1/availability/changes",
+        text="All SKUs, then those whose figure may have changed; or a stream of them",
+        parameters=(
+            Parameter(name="channel", schema=ID_SCHEMA, text="Whose figures; none: of no channel"),
+            Parameter(name="after", schema={"type": "string"},
+                      text="A cursor; none: all SKUs first, page by page"),
+            Parameter(name="limit", text="Most items to answer",
+                      schema={"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}),
+        ),
+        problems=(*SHAPE, *OWNER, "cursor-expired"),
+        answers={200: Answer(kind=told.Changes, example=examples.CHANGES, text="A page")},
+    ),
 )  # fmt: skip
