@@ -2,6 +2,8 @@
 
 A refusal changes nothing, so it has no commit of its own. Owners count what they have told no, and
 once a second a command writes the counts as one event; at a crash the last second may be lost.
+Gateways count what they refuse themselves, and baskets over several shards: no single owner knows
+whether such a basket was refused, or is a repeat of one that was held long ago.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,13 +36,27 @@ _REASONS: Final = {
 OTHERS: Final = ""
 
 
+def refusals(lines: Sequence[Line], share: str | None, refused: Reply) -> list[Refusal]:
+    """What a refusing reply means for each SKU; none where it was not for want of units.
+
+    Of a basket those lines count that were the reason.
+    """
+    reason = _REASONS.get(refused[0])
+    if reason is None:
+        return []
+    if refused[0] == Outcome.SHORT and refused[2]:
+        reason = "sold-out"
+    if refused[0] == Outcome.CAMPAIGN_NOT_OPEN:
+        return [(sku, share, reason, units) for sku, _, units in lines]
+    if refused[0] == Outcome.OVER_LIMIT:
+        wanted = {sku: units for sku, _, _, units in refused[1]}  # Two limits may be exceeded.
+        return [(sku, share, reason, units) for sku, units in wanted.items()]
+    return [(row[0], share, reason, row[2]) for row in refused[1]]
+
+
 def note(state: "ShardState", lines: Sequence[Line], demand: Demand, refused: Reply) -> None:
     """Note a refusal; it counts when it has been said."""
-    reason = _REASONS.get(refused[0])
-    if reason is not None:
-        if refused[0] == Outcome.SHORT and refused[2]:
-            reason = "sold-out"
-        state.refusals += [(sku, demand.share, reason, units) for sku, _, units in lines]
+    state.refusals += refusals(lines, demand.share, refused)
 
 
 class DemandLog:

@@ -124,7 +124,9 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
         return refused
     hinted = len(lines) == 1 and (extra is None or OWNER_LOOKS.isdisjoint(extra))
     if hinted and withheld(state.books[lines[0][0]], lines[0], demand, now_ms):
-        return [Outcome.SHORT, [[*lines[0], 0]], True]
+        refused = [Outcome.SHORT, [[*lines[0], 0]], True]
+        note(state, lines, demand, refused)
+        return refused
     granted = grant(state, lines, demand)
     if granted is None:
         short = short_reply(state, lines, demand)

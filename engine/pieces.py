@@ -12,7 +12,6 @@ from engine.allowances import hold_for
 from engine.commands import Command, Reply
 from engine.costing import Costs, costs_of
 from engine.demand import Demand, demand_of
-from engine.demand_log import note
 from engine.events import Event
 from engine.granting import grant, put_back, refuse, shares_of, short_reply
 from engine.ids import shard_of
@@ -67,7 +66,6 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     demand = demand_of(state, extra, now_ms)
     refused = refuse(state, lines, extra, demand, late=ends is not None)
     if refused is not None:
-        note(state, lines, demand, refused)
         return refused
     granted = grant(state, lines, demand)
     if granted is None:

@@ -363,6 +363,7 @@ class ShardState:
                 self.watch(field, before)
         if sealed is None:
             self.effects = Effects()
+            self.refusals = []
         else:
             self.seq, self.head = sealed.seq - 1, sealed.hash_before
 

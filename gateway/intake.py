@@ -16,10 +16,9 @@ import structlog
 from engine import commands, record
 from engine.commands import Command, Reply, shares
 from engine.demand import share_name
-from engine.demand_log import DemandLog, Row
+from engine.demand_log import DemandLog, Row, refusals
 from engine.ids import shard_of, split_id
 from engine.outcome import Outcome
-from engine.record import Extra
 from engine.requests import Reserve
 from gateway import bundles
 from gateway.answers import unpacked
@@ -97,25 +96,33 @@ class Intake:
         decided = partial(self._reserved, key, ask, done, deadline_at)
         if not ask.single:
             self.reservations_waiting += 1
-            self._run(self._over_shards(ask.of(key), deadline_at), decided)
+            self._run(self._counted(ask, self._over_shards(ask.of(key), deadline_at)), decided)
             return True
         if before is None and self.hints.by_sku and self.hints.says_sold_out(ask.of(key)):
             sku, node, units = ask.lines[0]
             self.metrics.refused += 1
-            self._unserved(sku, ask.extra, units)
-            done(home, [_SHORT, [[sku, node, units, 0]], True])
+            reply = [_SHORT, [[sku, node, units, 0]], True]
+            self._unserved(ask, reply)
+            done(home, reply)
             return False
         self.reservations_waiting += 1
         packed = commands.packed_reserve(key, ask.tail)
         self.client.submit_packed(home, packed, deadline_at, decided)
         return False
 
-    def _unserved(self, sku: str, extra: Extra | None, units: int) -> None:
-        """Demand that its owner was not asked about: told once a second, as counts."""
-        if not self._refused:
+    async def _counted(self, ask: Ask, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """The reply of more than one owner, which none of them counts where it refuses."""
+        reply = await work
+        self._unserved(ask, reply)
+        return reply
+
+    def _unserved(self, ask: Ask, reply: Reply) -> None:
+        """Demand that no owner counts: owners are told once a second, as counts."""
+        share = share_name(ask.extra) if ask.extra is not None else None
+        refused = refusals(ask.lines, share, reply)
+        if refused and not self._refused:
             self.loop.call_later(_DEMAND_EVERY_S, self._tell_unserved)
-        share = share_name(extra) if extra is not None else None
-        self._refused.add([(sku, share, "sold-out", units)])
+        self._refused.add(refused)
 
     def _tell_unserved(self) -> None:
         by_shard: dict[int, list[Row]] = {}
@@ -137,7 +144,7 @@ class Intake:
         if reply[0] == _UNKNOWN_SKU and ask.single:
             # The shard knows no such SKU: it may be a bundle.
             work = bundles.reserve(self.client, self.network, ask.of(key), reply, deadline_at)
-            self._run(work, partial(self._settled, key, ask, done))
+            self._run(self._counted(ask, work), partial(self._settled, key, ask, done))
         else:
             self._settled(key, ask, done, reply)
 
@@ -157,7 +164,7 @@ class Intake:
             # The shard does not sell for it; whether there is such a campaign, ``net`` knows.
             self.metrics.refused += 1
             asked = self.client.explain_campaign(ask.extra[record.CAMPAIGN], ask.lines)
-            self._run(asked, partial(done, ask.home))
+            self._run(self._counted(ask, asked), partial(done, ask.home))
             return
         elif code == _WEAKER:  # It is made all the same, now or before.
             self.keys.remember(key, ask.home)

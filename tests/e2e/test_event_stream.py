@@ -183,3 +183,30 @@ def wait_until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+def test_a_basket_over_shards_counts_what_it_lacked_and_a_repeat_does_not(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """An owner sees only its own lines, and cannot know whether the whole was held before."""
+    there = [stocked(n1=9) for _ in range(6)]
+    gone = [stocked(n1=1) for _ in range(2)]
+    lines = [{"sku": sku, "quantity": 1} for sku in (*there, *gone)]
+    basket = {"id": fresh("basket"), "lines": lines}
+    assert http.post("/v1/reservations", json=basket).status_code == 201
+    assert http.post("/v1/reservations", json=basket).status_code == 200
+    body = {**basket, "id": fresh("basket")}
+    answer = http.post("/v1/reservations", json=body)
+    assert {line["sku"] for line in answer.json()["short_lines"]} == set(gone)
+    hold(http, there[0], fresh("key"), lines=[{"sku": there[0], "quantity": 99}])  # The last.
+    counted: dict[str, list[Any]] = {}
+    with open_stream(http, types="demand.refused") as stream:
+        for message in told(stream.iter_lines()):
+            for row in json.loads(message["data"])["data"]["counts"]:
+                counted.setdefault(row["sku"], []).append((row["reason"], row["requests"]))
+            if counted.keys() >= {there[0], *gone}:
+                break
+    for sku in gone:
+        assert counted[sku] == [("insufficient-stock", 1)]
+    assert counted[there[0]] == [("insufficient-stock", 1)]
+    assert not counted.keys() & set(there[1:])
