@@ -78,11 +78,12 @@ async def _sales(scenario: Scenario, options: Options, address: Address, orders:
 
 
 def _keep(run: Run, read: Measure, sold: Measure) -> None:
-    run.measures += [read, sold]
+    """Of the sales only that they went on: the reads keep their client too busy to time them."""
+    run.measures.append(read)
     figures, name = run.figures, read.connections
     figures[f"rate_{name}_per_s"] = read.rate_per_s
     for percentile in ("p50", "p99", "p999"):
         figures[f"{percentile}_{name}_ms"] = read.latency_ms[percentile]
     figures["share_of_client_ceiling"] = read.rate_per_s / figures["client_ceiling_per_s"]
-    figures["p99_sales_ms"] = sold.latency_ms["p99"]
+    figures["sales_per_s"] = sold.rate_per_s
     figures["errors"] = figures.get("errors", 0) + read.failures + sold.failures

@@ -25,11 +25,12 @@ Refusal: TypeAlias = tuple[str, str | None, str, int]
 #: [sku, share or None, reason, requests, units]
 Row: TypeAlias = list[Any]
 
+_NOT_OPEN: Final = "campaign-not-open"
 #: Refusals that mean that somebody wanted what he could not have.
 _REASONS: Final = {
     Outcome.OVER_LIMIT: "over-limit",
     Outcome.OVER_QUOTA: "over-quota",
-    Outcome.CAMPAIGN_NOT_OPEN: "campaign-not-open",
+    Outcome.CAMPAIGN_NOT_OPEN: _NOT_OPEN,
     Outcome.SHORT: "insufficient-stock",
 }
 #: What stands for all SKUs beyond those that are counted apart.
@@ -94,10 +95,10 @@ class DemandLog:
 
 
 def count_refused(state: "ShardState", command: Command, now_ms: int) -> Reply:
-    """See ``commands.shares.count_refused``."""
+    """See ``commands.shares.count_refused``; a campaign counts what came while it was open."""
     rows = command[1]
-    for sku, name, _, _, units in rows:
-        share = _campaign(state, sku, name)
+    for sku, name, reason, _, units in rows:
+        share = None if reason == _NOT_OPEN else _campaign(state, sku, name)
         if share is not None:
             state.touch_share(share)
             share.refused += units

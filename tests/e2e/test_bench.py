@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.catalogue import CORE, FLASH_SALE
+from bench.catalogue import AVAILABILITY, CORE, FLASH_SALE
 
 pytestmark = pytest.mark.slow
 
@@ -51,3 +51,14 @@ def test_the_core_is_measured_against_the_raw_script() -> None:
     assert figures["raw_lua_per_s"]["median"] > 0
     assert {target.figure for target in CORE.targets} <= figures.keys()
     assert "baselines before and after the product" in report["details"]
+
+
+def test_reads_are_measured_while_stock_is_sold() -> None:
+    report = _played(
+        "availability", "--seconds", "0.5", "--no-baselines", "--durability", "everysec"
+    )
+    assert report["audit"]["clean"]
+    figures = report["figures"]
+    assert {target.figure for target in AVAILABILITY.targets} <= figures.keys()
+    assert figures["rate_64_per_s"]["median"] > 0
+    assert figures["sales_per_s"]["median"] > 0

@@ -6,10 +6,12 @@ import pytest
 
 from engine import demand_log
 from engine.commands import shares
+from engine.demand import OF_CAMPAIGN
 from engine.demand_log import OTHERS, DemandLog, refusals
 from engine.events import Event
 from engine.outcome import Outcome
 from engine.record import unpack
+from engine.shares import Share
 from tests.builders import NOW_MS, reserve, stocked_ledger
 
 BASKET: list[list[Any]] = [["A", None, 2], ["B", "w1", 3]]
@@ -69,3 +71,17 @@ def test_counts_are_written_as_one_event() -> None:
     sealed = ledger.seal()
     assert sealed is not None
     assert unpack(sealed.events)[3] == [Event.DEMAND_REFUSED, "", rows]
+
+
+def test_a_campaign_counts_what_it_could_not_serve_while_it_was_open() -> None:
+    ledger = stocked_ledger({"A": {"w1": 1}})
+    name = f"{OF_CAMPAIGN}drop"
+    share = ledger.books["A"].shares[name] = Share(ledger.books["A"], name)
+    rows: list[list[Any]] = [
+        ["A", name, "over-quota", 2, 4], ["A", name, "campaign-not-open", 1, 8],
+        ["no", name, "over-quota", 1, 1], ["", None, "sold-out", 1, 1],
+    ]  # fmt: skip
+    ledger.decide(shares.count_refused(rows), NOW_MS)
+    assert share.refused == 4
+    ledger.take_back(None)
+    assert share.refused == 0
