@@ -40,6 +40,7 @@ class Script:
         self.random = random.Random(seed)
         self.keys: list[str] = []
         self.asked: list[Command] = []
+        self.paid: list[str] = []  # Or asked to be.
         #: Reservations over both shards: key, lines, and when their hold ends.
         self.sealed: list[tuple[str, list[list[Any]], int]] = []
         #: Pieces with one line each: id and line.
@@ -111,16 +112,19 @@ class Script:
         kind = self.random.choice(("confirm", "confirm", "release", "extend", "cancel"))
         if kind == "extend":
             return commands.extend(key, 60_000)
+        if kind == "confirm":
+            self.paid.append(key)
         made: Command = getattr(commands, kind)(key)
         return made
 
     def ship(self) -> Command:
         """All that is left, or a line of it."""
         parcel = f"parcel-{self.random.randint(1, 2)}"
+        key = self.random.choice([*self.paid[-3:], self.known()])
         if self.random.random() < 0.5:
-            return fulfil(self.known(), parcel)
+            return fulfil(key, parcel)
         row = (self.random.choice(SKUS), self.random.choice(NODES), self.random.randint(1, 2))
-        return fulfil(self.known(), parcel, row)
+        return fulfil(key, parcel, row)
 
     def adjust(self) -> Command:
         """Units that came or went, and safety stock."""
@@ -250,6 +254,7 @@ class Script:
             commands.read(self.known()), commands.stock(self.random.choice(SKUS)),
             commands.view(list(SKUS), 0), commands.hint("A", 0, 0), commands.read_network(0),
             commands.read_sku(self.random.choice((*SKUS, "unknown"))),
+            commands.changes(None, 2), commands.changes([1, 0, "", False], 9),
         ))  # fmt: skip
 
 
