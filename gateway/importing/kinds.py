@@ -93,7 +93,7 @@ KINDS: Final[Mapping[str, Kind]] = {
                  request=_put_one("/v1/skus", "sku")),
     "nodes": Kind(columns=_NODES, portion=1, checked=_checker(_NodeRow, _NODES),
                   request=_put_one("/v1/nodes", "node")),
-    "positions": Kind(columns=_POSITIONS, portion=1_000,
+    "positions": Kind(columns=_POSITIONS, portion=250,
                       checked=_checker(schema.Adjustment, _POSITIONS), request=_adjustments),
     "lanes": Kind(columns=_LANES, portion=5_000, checked=_checker(LaneBody, _LANES),
                   request=_lanes),

@@ -17,8 +17,8 @@ from gateway.importing.kinds import Kind, WrongRow, name_of, reference_of
 from gateway.pipe import Unreachable
 from gateway.sending import LoadRefused, Sender
 
-#: Connections: two keep the gateway busy, and leave it time for everybody else.
-_PIPES: Final = 2
+#: Connections. A second one brings more rows, and makes everybody else wait half as long again.
+_PIPES: Final = 1
 #: Told after each portion: rows done, of how many if that is known.
 Progress = Callable[[int], None]
 
