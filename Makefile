@@ -42,4 +42,4 @@ bench: install ## Measure, with the baselines in the same run
 
 clean: ## Remove what was built or measured here, .venv too
 	rm -rf .venv build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find engine actors gateway bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find engine solver actors gateway bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
