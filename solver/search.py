@@ -1,0 +1,203 @@
+"""One search over the orders of a problem: prices, columns, a linear program, rounding, blocks.
+
+The linear program over patterns is solved by column generation (its bound is the Lagrangian
+bound at its duals, over all docks); its fractional orders are then settled by integer programs
+over blocks of a thousand orders or two, everything else fixed. A block never makes a plan worse.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from solver import bound, candidates, columns, mip, plan, prices, residual, rounding
+from solver.bound import NOTHING_PROVEN, Proof
+from solver.choices import Choices, choices
+from solver.columns import Columns
+from solver.problem import NOWHERE, Floats, Ints, Problem, sums
+
+# Candidate docks an order: those that serve it whole for least, and each line's best.
+WHOLE, SINGLE = 4, 6
+FIRST_COLUMNS, MORE_COLUMNS = 5, 3
+
+
+@dataclasses.dataclass(slots=True)
+class Search:
+    """A problem under way: the prices, columns and best plan so far.
+
+    `mu` (S x N) cents a unit, `nu` (D) cents a parcel, `line_dock` (L) the best plan and `cost`
+    its cents, `proof` the best bound; `relaxed` is what the last linear program cost.
+    """
+
+    problem: Problem
+    rows: Ints
+    mu: Floats
+    nu: Floats
+    line_dock: Ints
+    cost: float
+    pool: Columns
+    limit: float
+    relaxed: float = np.inf
+    proof: Proof = NOTHING_PROVEN
+
+    @property
+    def proven(self) -> float:
+        """The best bound so far, in cents."""
+        return self.proof.bound
+
+    def keep(self, line_dock: Ints) -> bool:
+        """Take `line_dock` for the plan where it is cheaper, and say so."""
+        cost = float(plan.cost_of(self.problem, line_dock).total)
+        if cost >= self.cost:
+            return False
+        self.line_dock, self.cost = line_dock, cost
+        return True
+
+
+def resume(problem: Problem, line_dock: Ints, mu: Floats, nu: Floats, limit: float) -> Search:
+    """A search from a plan and prices; `limit` is the longest one program may take, in seconds."""
+    rows = np.arange(len(problem.orders.ids))
+    cost = float(plan.cost_of(problem, line_dock).total)
+    none = columns.empty(problem, rows)
+    return Search(problem, rows, mu, nu, line_dock, cost, none, limit)
+
+
+def begin(problem: Problem, limit: float) -> Search:
+    """A search from nothing: its plan is the greedy one without prices."""
+    mu = np.zeros(problem.stock.shape)
+    nu = np.zeros(len(problem.network.capacity))
+    none = np.full(len(problem.orders.line_order), NOWHERE, np.int64)
+    started = resume(problem, none, mu, nu, limit)
+    started.keep(rounding.from_nothing(problem, mu, nu))
+    return started
+
+
+def _near(search: Search, problem: Problem, rows: Ints) -> Choices:
+    near = candidates.candidates(
+        problem, rows, whole=WHOLE, single=SINGLE, mu=search.mu, nu=search.nu
+    )
+    return choices(problem, rows, near)
+
+
+def price(search: Search, rounds: int) -> None:
+    """Some rounds of the subgradient method from the prices so far, on fresh candidates."""
+    problem = search.problem
+    among = _near(search, problem, search.rows)
+    flat = search.mu.reshape(-1)
+    found = prices.find(
+        among,
+        float(problem.weights.split),
+        upper=search.cost,
+        rounds=rounds,
+        start=prices.Prices(flat[among.cells], search.nu, -np.inf),
+    )
+    flat[among.cells] = found.mu
+    search.nu = found.nu
+
+
+def generate(search: Search, count: int) -> None:
+    """Up to `count` columns an order by price, the program over all of them, and its rounding."""
+    problem, split = search.problem, float(search.problem.weights.split)
+    among = _near(search, problem, search.rows)
+    mu = search.mu.reshape(-1)[among.cells]
+    made = [columns.cheapest(group, mu, search.nu, split, count) for group in among.groups]
+    search.pool = columns.joined([search.pool, *made])
+    master = columns.master(problem, search.pool, integer=False)
+    found = mip.solve(master.program, mip.Limits(search.limit))
+    if found is None:
+        return
+    search.relaxed = found.objective
+    cells, docks = len(master.orders), len(master.orders) + len(master.cells)
+    search.mu[:] = 0.0
+    search.mu.reshape(-1)[master.cells] = np.maximum(0.0, -found.duals[cells:docks])
+    search.nu = np.zeros_like(search.nu)
+    search.nu[master.docks] = np.maximum(0.0, -found.duals[docks:])
+    line_dock = rounding.round_off(problem, search.pool, found.values, search.mu, search.nu)
+    search.keep(line_dock)
+
+
+def prove(search: Search) -> None:
+    """The bound at the prices so far; the patterns it rests on become columns."""
+    proof = bound.prove(search.problem, search.mu, search.nu)
+    if proof.bound > search.proof.bound:
+        search.proof = proof
+    found = columns.of_plan(search.problem, search.rows, proof.line_dock)
+    search.pool = columns.joined([search.pool, found])
+
+
+def slack(search: Search) -> Floats:
+    """(O) cents that each order's pattern is dearer, at the prices of the bound, than its best.
+
+    The gap between plan and bound is the sum of these and of the priced units nobody takes.
+    """
+    problem, mu, nu = search.problem, search.proof.mu, search.proof.nu
+    orders, net = problem.orders, problem.network
+    many = len(orders.ids)
+    served = np.flatnonzero(search.line_dock != NOWHERE)
+    dock = search.line_dock[served]
+    units = orders.quantity[served] * mu[orders.line_sku[served], net.dock_node[dock]]
+    order, parcel = plan.parcels_of(problem, search.line_dock)
+    priced = plan.order_costs(problem, search.line_dock)
+    priced += sums(orders.line_order[served], units, many)
+    priced += sums(order, nu[parcel], many)
+    return priced - search.proof.value
+
+
+def blocks_of(search: Search, count: int, size: int, rng: np.random.Generator) -> list[Ints]:
+    """`count` blocks of at most `size` orders to choose anew, no order in two.
+
+    Half of a block is drawn by slack, the rest are competitors: orders that hold a unit with a
+    price, of a SKU that one of the first half asks for.
+    """
+    orders, net = search.problem.orders, search.problem.network
+    loose = slack(search)
+    # A draw without replacement, weighted by slack (Efraimidis and Spirakis 2006, IPL 97(5)).
+    turn = np.argsort(np.log(rng.random(len(loose))) / -np.maximum(loose, 1e-3))
+    served = np.flatnonzero(search.line_dock != NOWHERE)
+    sku, order = orders.line_sku[served], orders.line_order[served]
+    priced = search.mu[sku, net.dock_node[search.line_dock[served]]] > 0
+    taken = np.zeros(len(orders.ids), bool)
+    made = []
+    for _ in range(count):
+        wanted = turn[~taken[turn]][: size // 2]
+        taken[wanted] = True
+        inside = np.zeros(len(orders.ids), bool)
+        inside[wanted] = True
+        asked = np.zeros(len(search.problem.skus), bool)
+        asked[orders.line_sku[inside[orders.line_order]]] = True
+        rivals = np.unique(order[priced & asked[sku] & ~taken[order]])
+        chosen = rng.permutation(rivals)[: size - len(wanted)]
+        taken[chosen] = True
+        made.append(np.union1d(wanted, chosen))
+    return made
+
+
+def improve(search: Search, rows: Ints, count: int, limits: mip.Limits) -> bool:
+    """Choose anew for the orders `rows` among `count` patterns each, all others fixed.
+
+    Says whether the plan became cheaper.
+    """
+    problem, split = search.problem, float(search.problem.weights.split)
+    freed = np.zeros(len(problem.orders.ids), bool)
+    freed[rows] = True
+    left = residual.without(problem, search.line_dock, freed)
+    among = _near(search, left, rows)
+    mu = search.mu.reshape(-1)[among.cells]
+    offered = [
+        columns.of_plan(problem, rows, search.line_dock),
+        columns.empty(problem, rows),
+        *(columns.cheapest(one, mu, search.nu, split, count) for one in among.groups),
+        columns.taken(search.pool, freed[search.pool.order]),
+    ]
+    if problem.weights.change:
+        offered.append(columns.of_plan(problem, rows, problem.standing))
+    pool = columns.with_change(problem, columns.joined(offered))
+    hint = np.zeros(pool.count)
+    hint[: len(rows)] = 1.0
+    master = columns.master(left, pool, integer=True)
+    found = mip.solve(master.program, limits, hint=hint)
+    if found is None:
+        return False
+    chosen = (found.values > 0.5)[pool.line_column]
+    line_dock = np.where(freed[problem.orders.line_order], NOWHERE, search.line_dock)
+    line_dock[pool.line[chosen]] = pool.line_dock[chosen]
+    return search.keep(line_dock)
