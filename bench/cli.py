@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.status import Status
 
 from bench import arguments, demo, tree
+from bench.assignment import cli as assignment
 from bench.catalogue import SCENARIOS
 from bench.compare import MEMBERS, compare, show_changes
 from bench.figures import FailIf, UsageError
@@ -34,8 +35,11 @@ def main(command_line: Sequence[str] | None = None) -> int:
     """Run one command line; → the exit code."""
     # Ended like by Ctrl-C: the servers that were started are ended first.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    words = list(sys.argv[1:] if command_line is None else command_line)
     try:
-        told = arguments.parse(command_line)
+        if words[:1] == ["assign"]:
+            return assignment.main(words[1:])
+        told = arguments.parse(words)
         return _compare(told) if told.scenario == "compare" else _measure(told)
     except UsageError as error:
         return _say(2, str(error))

@@ -94,7 +94,8 @@ def _hand_out(
 
 
 def _put_together(state: Search, taken: _Taken) -> None:
-    line_dock = state.line_dock.copy()
+    line_dock = state.line_dock
     for part, running in taken:
+        line_dock = line_dock.copy()
         line_dock[part.lines] = running.result()
     state.keep(line_dock)

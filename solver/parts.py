@@ -30,6 +30,13 @@ class Part:
     proof: Proof
 
 
+def written_back(state: Search, part: Part, line_dock: Ints) -> Ints:
+    """The whole plan (L) with `line_dock` for the lines of `part`."""
+    whole = state.line_dock.copy()
+    whole[part.lines] = line_dock
+    return whole
+
+
 def _rows(problem: Problem, rows: Ints) -> Bools:
     inside = np.zeros(len(problem.orders.ids), bool)
     inside[rows] = True

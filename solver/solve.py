@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from solver import crew, plan, search, whole
+from solver import blocks, crew, plan, search, whole
 from solver.effort import Clock, Effort, Step
 from solver.plan import Plan
 from solver.problem import Problem, validate
@@ -25,6 +25,7 @@ def solve(problem: Problem, effort: Effort, watch: Callable[[Step], None] | None
     with crew.crew(effort.workers) as pool:
         state = search.begin(problem, limit=effort.seconds)
         clock.tell("greedy", state.cost, state.proven)
-        way = whole.large if len(problem.orders.ids) > WHOLE_ORDERS else whole.small
+        many = len(problem.orders.ids) > WHOLE_ORDERS or blocks.long_orders(problem)
+        way = whole.large if many else whole.small
         way(state, clock, pool)
     return plan.make(problem, state.line_dock, max(0.0, state.proven), effort.seed, VERSION)

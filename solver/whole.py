@@ -14,8 +14,7 @@ STEPS = 30
 
 def small(state: Search, clock: Clock, pool: Crew) -> None:
     """Columns until the bound is that of the linear program, then blocks."""
-    search.price(state, STEPS)
-    search.price(state, STEPS)
+    _price(state, clock)
     for number in range(COLUMN_ROUNDS):
         search.generate(state, search.MORE_COLUMNS if number else search.FIRST_COLUMNS)
         clock.tell("columns", state.cost, state.proven)
@@ -28,10 +27,15 @@ def small(state: Search, clock: Clock, pool: Crew) -> None:
 
 def large(state: Search, clock: Clock, pool: Crew) -> None:
     """Prices, the plan they lead to, then blocks where the gap is."""
+    _price(state, clock)
+    search.prove(state)
+    clock.tell("bound", state.cost, state.proven)
+    crew.polish(state, clock, pool, bound_steps=STEPS)
+
+
+def _price(state: Search, clock: Clock) -> None:
+    """Prices in two goes, the second on candidates that the first made cheap; a plan after each."""
     for _ in range(2):
         search.price(state, STEPS)
         state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
         clock.tell("prices", state.cost, state.proven)
-    search.prove(state)
-    clock.tell("bound", state.cost, state.proven)
-    crew.polish(state, clock, pool, bound_steps=STEPS)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.wave_instances import Shape, draw
+from bench.assignment.generated import Shape, draw
 from solver import plan as plans
 from solver.check import check
 from solver.effort import Effort, Step

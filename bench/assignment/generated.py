@@ -78,10 +78,21 @@ def draw_network(shape: Shape, rng: np.random.Generator) -> tuple[Network, np.nd
     return net, size
 
 
+def order_terms(
+    many: int, zones: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Zone (some are large), hours until due and priority of `many` orders."""
+    return (
+        rng.choice(zones, many, p=rng.dirichlet(np.full(zones, 0.8))),
+        rng.choice([24.0, 48.0, 72.0], many, p=[0.2, 0.5, 0.3]),
+        rng.choice([1, 2, 4], many, p=[0.8, 0.15, 0.05]),
+    )
+
+
 def draw_orders(shape: Shape, zones: int, rng: np.random.Generator) -> Orders:
     """Orders by zone (some zones are large) with baskets of SKUs of uneven popularity."""
     many = shape.orders
-    zone_share = rng.dirichlet(np.full(zones, 0.8))
+    zone, due, priority = order_terms(many, zones, rng)
     popularity = 1.0 / np.arange(1, shape.sku_count + 1) ** 0.7
     popularity = rng.permutation(popularity / popularity.sum())
     lines = rng.choice(np.arange(1, 7), many, p=LINES)
@@ -92,9 +103,9 @@ def draw_orders(shape: Shape, zones: int, rng: np.random.Generator) -> Orders:
     line_order, line_sku = kept // shape.sku_count, kept % shape.sku_count
     return Orders(
         ids=tuple(f"o-{o}" for o in range(many)),
-        zone=rng.choice(zones, many, p=zone_share),
-        due=rng.choice([24.0, 48.0, 72.0], many, p=[0.2, 0.5, 0.3]),
-        priority=rng.choice([1, 2, 4], many, p=[0.8, 0.15, 0.05]),
+        zone=zone,
+        due=due,
+        priority=priority,
         most_parcels=np.full(many, 3),
         complete=np.zeros(many, bool),
         kinds=np.full(many, ALL_KINDS),
