@@ -12,6 +12,7 @@
 * ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line,
   ``costed`` and ``ranking`` which of them for least money over ``lanes``, ``costing`` what is told
   of it, ``tariff`` lanes for those who have none; ``short_way`` one line of a drop, quickly
+* ``moving`` promises from node to node, for who plans many orders at once
 * ``promising`` what a basket could have, ``superseding`` a cart's new version, ``demand_log`` what
   was refused
 * ``record`` a reservation as bytes, ``ids`` routing and digests, ``filter`` sold-out hints

@@ -46,6 +46,21 @@ def stand_on(
         supply.promised.add(field, extra.get(DELIVER_BY), records)
 
 
+def restand(line: Line, old: str, new: str, most: int) -> int:
+    """Let up to ``most`` units of a line stand elsewhere, each place named once; how many do."""
+    at: dict[str, int] = {}
+    left = most
+    for slot, count in zip(line[BACKINGS::2], line[BACKINGS + 1 :: 2], strict=True):
+        moved = min(left, count) if slot == old else 0
+        left -= moved
+        if moved:
+            at[new] = at.get(new, 0) + moved
+        if count - moved:
+            at[slot] = at.get(slot, 0) + count - moved
+    line[BACKINGS:] = [part for backing in at.items() for part in backing]
+    return most - left
+
+
 def units_left(reservation: Reservation) -> dict[tuple[str, str], int]:
     """Units by (sku, node) that back a reservation and have not been shipped."""
     left: dict[tuple[str, str], int] = {}

@@ -62,6 +62,7 @@ class Outcome(IntEnum):
     QUOTA_EXCEEDS_STOCK = 25
     UNKNOWN_SUPPLY = 26
     SUPPLY_CLOSED = 27
+    STALE = 31  # A move of what is not as the mover saw it.
 
     # Said by the way to the owner, never by a ledger.
     OVERLOADED = 32

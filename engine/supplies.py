@@ -7,7 +7,7 @@ whoever owns the shard goes on. Moving a promise changes nothing that the guard 
 
 from typing import Any, Final
 
-from engine.backings import is_standing, units_left
+from engine.backings import is_standing, restand, units_left
 from engine.commands import Command, Reply
 from engine.corrections import new_position, remember
 from engine.costing import carry_over
@@ -21,7 +21,7 @@ from engine.limits import (
 )
 from engine.outcome import Outcome
 from engine.promised import Entry
-from engine.record import BACKINGS, COSTS, UNTOLD, Line, Reservation, Status, pack
+from engine.record import COSTS, UNTOLD, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
 from engine.stock import Book, Position, Supply, SupplyMembers, slot_of
@@ -251,7 +251,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     left = units
     for line in reservation.lines:
         if line[0] == sku and left:
-            left -= _reback(line, position.slot, to.slot, left)
+            left -= restand(line, position.slot, to.slot, left)
     if COSTS in reservation.extra:
         costs = reservation.extra[COSTS]
         carry_over(costs, position.backing, to.backing, units, standing)
@@ -272,21 +272,6 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
     state.put(field, changed)
     state.fact(Event.MOVED, field, changed)
     return units
-
-
-def _reback(line: Line, old: str, new: str, most: int) -> int:
-    """Let up to ``most`` units of a line stand elsewhere, each place named once; how many do."""
-    at: dict[str, int] = {}
-    left = most
-    for slot, count in zip(line[BACKINGS::2], line[BACKINGS + 1 :: 2], strict=True):
-        moved = min(left, count) if slot == old else 0
-        left -= moved
-        if moved:
-            at[new] = at.get(new, 0) + moved
-        if count - moved:
-            at[slot] = at.get(slot, 0) + count - moved
-    line[BACKINGS:] = [part for backing in at.items() for part in backing]
-    return most - left
 
 
 def delay(state: ShardState, command: Command, now_ms: int) -> Reply:

@@ -73,6 +73,8 @@ class Op(IntEnum):
     TOLD = 66
     SHORTFALLS = 67
     FORGET_SUPPLY = 68
+    MOVABLE = 80
+    MOVE = 81
 
 
 #: Kinds of network elements: nodes, lanes by zone, pools, channels, bundles.
@@ -87,7 +89,7 @@ FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op
 READING = frozenset({
     Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
     Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS, Op.READ_SUPPLY, Op.FIND_SUPPLY,
-    Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES,
+    Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES, Op.MOVABLE,
 })  # fmt: skip
 
 

@@ -1,0 +1,123 @@
+"""Promises moved from node to node: whole or not at all, and only as the mover saw them."""
+
+import random
+from typing import Any
+
+from engine import commands
+from engine.commands import Reply, moving
+from engine.commands.shares import set_quota
+from engine.ledger import Ledger
+from engine.moving import revision
+from engine.outcome import Outcome
+from engine.record import CHANNEL, PICKUP, ZONE, Reservation
+from tests.builders import NOW_MS, counters, fulfil, reserve, stocked_ledger
+from tests.property.test_warehouse import check
+
+NORTH: dict[str, Any] = {ZONE: "north"}
+STOCK = {"A": {"w1": 9, "w2": 5, "w3": 1}, "B": {"w1": 4, "w2": 4}}
+
+
+def confirmed(ledger: Ledger, key: str, *wanted: Any, **extra: Any) -> bytes:
+    """The record of a new order."""
+    assert ledger.decide(reserve(key, *wanted, **{**NORTH, **extra}), NOW_MS)[0] == 0
+    reply = ledger.decide(commands.confirm(key), NOW_MS)
+    assert reply[0] == Outcome.OK
+    return ledger.reservations[key]
+
+
+def move(ledger: Ledger, key: str, record: bytes, *rows: Any) -> Reply:
+    return ledger.decide(moving.move(key, revision(record), list(rows)), NOW_MS)
+
+
+def test_units_stand_elsewhere_and_nothing_else_changes() -> None:
+    ledger = stocked_ledger(STOCK)
+    record = confirmed(ledger, "k", ("A", 3), ("B", 2))
+    reply = move(ledger, "k", record, ("A", "w1", "w2", 3), ("B", "w1", "w2", 1))
+    assert reply[0] == Outcome.OK
+    assert Reservation(reply[1]).lines == [
+        ["A", None, 3, "w2", 3],
+        ["B", None, 2, "w2", 1, "w1", 1],
+    ]
+    assert counters(ledger)["A|w1"][3] == 0
+    assert counters(ledger)["A|w2"][3] == 3
+    check(ledger)
+
+
+def test_a_move_of_what_has_changed_is_stale() -> None:
+    ledger = stocked_ledger(STOCK)
+    record = confirmed(ledger, "k", ("A", 3))
+    ledger.decide(fulfil("k", "p-1", ("A", "w1", 1)), NOW_MS)
+    before = counters(ledger)
+    assert move(ledger, "k", record, ("A", "w1", "w2", 3))[0] == Outcome.STALE
+    # As it is now: two units are left there to move.
+    now = ledger.reservations["k"]
+    assert move(ledger, "k", now, ("A", "w1", "w2", 3))[0] == Outcome.STALE
+    assert counters(ledger) == before
+    assert move(ledger, "k", now, ("A", "w1", "w2", 2))[0] == Outcome.OK
+    assert move(ledger, "none", now, ("A", "w1", "w2", 2))[0] == Outcome.STALE
+    check(ledger)
+
+
+def test_no_node_is_promised_beyond_what_it_has_and_all_moves_or_none() -> None:
+    ledger = stocked_ledger(STOCK)
+    record = confirmed(ledger, "k", ("A", 6), ("B", 2))
+    before = counters(ledger)
+    reply = move(ledger, "k", record, ("B", "w1", "w2", 2), ("A", "w1", "w3", 2))
+    assert reply == [Outcome.SHORT, [["A", "w3", 2, 1]], False]
+    assert move(ledger, "k", record, ("B", "w1", "w9", 2))[0] == Outcome.SHORT
+    assert counters(ledger) == before
+
+
+def test_units_set_aside_for_a_channel_and_units_to_be_fetched_stay() -> None:
+    ledger = stocked_ledger(STOCK)
+    ledger.decide(set_quota("A", "live", (4, None, 0, None)), NOW_MS)
+    record = confirmed(ledger, "k", ("A", 2), **{CHANNEL: "live"})
+    assert move(ledger, "k", record, ("A", "w1", "w2", 2))[0] == Outcome.STALE
+    fetched = confirmed(ledger, "f", ("A", 1, "w2"), **{PICKUP: True})
+    assert move(ledger, "f", fetched, ("A", "w2", "w1", 1))[0] == Outcome.STALE
+
+
+def test_what_may_be_moved_is_told_in_portions() -> None:
+    ledger = stocked_ledger(STOCK)
+    for number in range(5):
+        confirmed(ledger, f"k{number}", ("A", 1))
+    ledger.decide(reserve("held", ("A", 1), **NORTH), NOW_MS)
+    ledger.decide(reserve("nowhere", ("A", 1)), NOW_MS)
+    ledger.decide(commands.confirm("nowhere"), NOW_MS)
+    first = ledger.decide(moving.movable(0, 3, held=False), NOW_MS)
+    assert [key for key, _ in first[2:]] == ["k0", "k1", "k2"]
+    rest = ledger.decide(moving.movable(first[1], 10, held=False), NOW_MS)
+    assert (rest[1], [key for key, _ in rest[2:]]) == (None, ["k3", "k4"])
+    both = ledger.decide(moving.movable(0, 10, held=True), NOW_MS)
+    assert [key for key, _ in both[2:]][-1] == "held"
+
+
+def test_random_moves_keep_the_books_and_can_be_taken_back() -> None:
+    for seed in range(30):
+        rng = random.Random(seed)
+        ledger = stocked_ledger(STOCK)
+        for number in range(40):
+            key = f"k{rng.randrange(8)}"
+            before = counters(ledger)
+            record = ledger.reservations.get(key)
+            if record is None:
+                wanted = [("A", rng.randint(1, 3)), ("B", rng.randint(1, 2))][: rng.randint(1, 2)]
+                ledger.decide(reserve(key, *wanted, **NORTH), NOW_MS)
+            elif rng.random() < 0.3:
+                ledger.decide(commands.confirm(key), NOW_MS)
+            elif rng.random() < 0.2:
+                ledger.decide(fulfil(key, f"p{number}"), NOW_MS)
+            else:
+                rows = [
+                    (line[0], line[3], rng.choice(("w1", "w2", "w3")), rng.randint(1, line[4]))
+                    for line in Reservation(record).lines
+                ]
+                move(ledger, key, record, *rows)
+            check(ledger)
+            sealed = ledger.seal()
+            if sealed is not None and rng.random() < 0.3:
+                ledger.take_back(sealed)
+                assert counters(ledger) == before
+            elif sealed is not None:
+                ledger.accepted(sealed)
+            check(ledger)
