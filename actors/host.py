@@ -19,6 +19,7 @@ from actors.chores import Chores
 from actors.jobs import Job
 from actors.lane import LineLost
 from actors.owner import Phase, ShardOwner
+from actors.waves.desk import Desk
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS, HINT_MS
@@ -55,6 +56,7 @@ class HostCore:
         self.owners: dict[int, ShardOwner] = {}
         self.recovering: set[int] = set()
         self.chores = Chores(self)
+        self.waves = Desk(self.start)
         #: Backings that the store's guard has refused here, and SKUs of which it did so again.
         self._oversold: set[str] = set()
         self._stopped: set[str] = set()
@@ -86,7 +88,7 @@ class HostCore:
         respond(msgpack.packb(answer))
 
     async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``report``; of a shard ``events`` (behind a seq), ``audit``, ``rebuild`` or ``keys``."""
+        """``report``, ``wave``; of a shard ``events``, ``audit``, ``rebuild`` or ``keys``."""
         match asked["m"]:
             case "report":
                 return self.report()
@@ -101,6 +103,8 @@ class HostCore:
             case "keys":
                 owner = self.owners.get(asked["shard"])
                 return await reused.told(owner, self.store, asked) if owner is not None else {}
+            case "wave":
+                return self.waves.told(asked)
             case unknown:
                 raise ValueError(f"no such question: {unknown}")
 

@@ -74,6 +74,7 @@ class HostProcess:
         await self._lane.start()
         await self.client.start()
         self.core.chores.begin(self.client)
+        self.core.waves.begin(self.client)
         calm_collector()
 
     async def stop(self) -> None:

@@ -28,6 +28,7 @@ from gateway.routes import (
     skus,
     stock,
     supplies,
+    waves,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "/v1/campaigns/{id}/open"): campaigns.open_campaign,
     ("POST", "/v1/campaigns/{id}/close"): campaigns.close_campaign,
     ("GET", "/v1/campaigns/{id}/report"): campaigns.report,
+    ("POST", "/v1/waves"): waves.begin,
+    ("GET", "/v1/waves"): waves.list_waves,
+    ("GET", "/v1/waves/{id}"): waves.get_wave,
+    ("POST", "/v1/waves/{id}/cancel"): waves.cancel,
+    ("GET", "/v1/waves/{id}/orders/{reservation}"): waves.get_order,
     ("GET", "/v1/availability/changes"): changes.get_changes,
     ("GET", "/v1/events"): events.get_events,
     ("GET", "/v1/shards"): operations.shards,

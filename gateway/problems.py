@@ -331,6 +331,7 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.CONTENDED: _contended,
     Outcome.IN_PROGRESS: _DECIDING,
     Outcome.ABORTED: _DECIDING,
+    Outcome.STALE: _DECIDING,
     Outcome.ELSEWHERE: _NOT_READY,
     Outcome.GAP: _NOT_READY,
     Outcome.OVERLOADED: _waiting("overloaded", "too many requests are waiting"),

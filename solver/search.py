@@ -57,17 +57,22 @@ def resume(problem: Problem, line_dock: Ints, mu: Floats, nu: Floats, limit: flo
     """A search from a plan and prices; `limit` is the longest one program may take, in seconds."""
     rows = np.arange(len(problem.orders.ids))
     cost = float(plan.cost_of(problem, line_dock).total)
-    none = columns.empty(problem, rows)
-    return Search(problem, rows, mu, nu, line_dock, cost, none, limit)
+    pool = columns.empty(problem, rows)
+    if problem.weights.change:
+        pool = columns.joined([pool, columns.of_plan(problem, rows, problem.standing)])
+    return Search(problem, rows, mu, nu, line_dock, cost, pool, limit)
 
 
 def begin(problem: Problem, limit: float) -> Search:
-    """A search from nothing: its plan is the greedy one without prices."""
+    """A search from nothing: its plan is the greedy one without prices, or the one that stands."""
     mu = np.zeros(problem.stock.shape)
     nu = np.zeros(len(problem.network.capacity))
     none = np.full(len(problem.orders.line_order), NOWHERE, np.int64)
     started = resume(problem, none, mu, nu, limit)
     started.keep(rounding.from_nothing(problem, mu, nu))
+    left = residual.without(problem, problem.standing, np.zeros(len(problem.orders.ids), bool))
+    if (left.stock >= 0).all() and (left.network.capacity >= 0).all():
+        started.keep(problem.standing)
     return started
 
 
@@ -101,7 +106,8 @@ def generate(search: Search, count: int) -> None:
     mu = search.mu.reshape(-1)[among.cells]
     made = [columns.cheapest(group, mu, search.nu, split, count) for group in among.groups]
     search.pool = columns.joined([search.pool, *made])
-    master = columns.master(problem, search.pool, integer=False)
+    priced = columns.with_change(problem, search.pool)
+    master = columns.master(problem, priced, integer=False)
     found = mip.solve(master.program, mip.Limits(search.limit))
     if found is None:
         return
@@ -188,8 +194,6 @@ def improve(search: Search, rows: Ints, count: int, limits: mip.Limits) -> bool:
         *(columns.cheapest(one, mu, search.nu, split, count) for one in among.groups),
         columns.taken(search.pool, freed[search.pool.order]),
     ]
-    if problem.weights.change:
-        offered.append(columns.of_plan(problem, rows, problem.standing))
     pool = columns.with_change(problem, columns.joined(offered))
     hint = np.zeros(pool.count)
     hint[: len(rows)] = 1.0

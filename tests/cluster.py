@@ -123,6 +123,7 @@ class LocalHost:
         await self._lane.start()
         await self.client.start()
         self.core.chores.begin(self.client)
+        self.core.waves.begin(self.client)
 
     async def assign(self, right: Right, term: int) -> None:
         self._alive()

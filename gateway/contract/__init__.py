@@ -15,6 +15,7 @@ from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
 from gateway.contract.stock import STOCK
 from gateway.contract.supplies import SUPPLIES
+from gateway.contract.waves import WAVES
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
 
@@ -27,5 +28,6 @@ OPERATIONS: Final = (
     *SUPPLIES,
     *QUOTAS,
     *CAMPAIGNS,
+    *WAVES,
     *RUNNING,
 )

@@ -1,0 +1,128 @@
+"""What a wave is about, read from the shards: orders, what is free, the network."""
+
+import asyncio
+import dataclasses
+from typing import Any, Final, Protocol
+
+from engine import commands
+from engine.commands import Command, Reply, moving
+from engine.ids import shard_of
+from engine.lanes import Lane, table_of
+from engine.outcome import Outcome, but_for_copies
+from engine.record import Reservation
+from engine.stock import Node
+
+#: Orders of one answer of a shard, and SKUs of one question.
+_PAGE: Final = 500
+_SKUS: Final = 500
+_CALL_S: Final = 5.0
+#: A version of views that nothing is newer than: only the SKUs named are told.
+_NOTHING_NEWER: Final = 2**62
+
+
+class Shards(Protocol):
+    """The way to the shards, and how many there are."""
+
+    shards: int
+    net: int
+
+    async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
+        """One command to a shard."""
+        ...
+
+
+class CannotGather(Exception):
+    """A shard did not answer: the wave is given up, nothing has changed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """An open order as its home has it."""
+
+    shard: int
+    key: str
+    record: bytes
+    reservation: Reservation
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that a problem is made of.
+
+    ``free``: sellable units by SKU and node.
+    """
+
+    orders: list[Order]
+    grams: dict[str, int]
+    free: dict[str, dict[str, int]]
+    nodes: dict[str, Node]
+    lanes: dict[str, dict[str, Lane]]
+
+
+async def _call(client: Shards, shard: int, command: Command) -> Reply:
+    deadline_at = asyncio.get_running_loop().time() + _CALL_S
+    reply = but_for_copies(await client.call(shard, command, deadline_at))
+    if reply[0] not in (Outcome.OK, Outcome.UNKNOWN_SKU):
+        raise CannotGather(f"shard {shard}: {Outcome(reply[0]).name.lower()}")
+    return reply
+
+
+async def gather(client: Shards, *, held: bool, most: int) -> Gathered:
+    """At most ``most`` orders and what concerns them. Raises ``CannotGather``."""
+    network = await _network(client)
+    of_shards = await asyncio.gather(
+        *(_orders(client, shard, held=held, most=most) for shard in range(client.shards))
+    )
+    orders = [order for orders in of_shards for order in orders][:most]
+    skus = sorted({line[0] for order in orders for line in order.reservation.lines})
+    grams, free = await _stock(client, skus)
+    nodes = {
+        name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
+    }
+    lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
+    return Gathered(orders, grams, free, nodes, lanes)
+
+
+async def _network(client: Shards) -> dict[str, Any]:
+    elements: dict[str, Any] = {}
+    version = 0
+    while True:
+        reply = await _call(client, client.net, commands.read_network(version, "nl"))
+        elements.update(reply[2])
+        if reply[1] >= reply[3]:
+            return elements
+        version = reply[1]
+
+
+async def _orders(client: Shards, shard: int, *, held: bool, most: int) -> list[Order]:
+    place: int | None = 0
+    found: dict[str, Order] = {}
+    while place is not None and len(found) < most:
+        _, place, *rows = await _call(client, shard, moving.movable(place, _PAGE, held=held))
+        for key, record in rows:
+            data = record if isinstance(record, bytes) else record.encode("utf-8")
+            found[key] = Order(shard, key, data, Reservation(data))
+    return list(found.values())
+
+
+async def _stock(
+    client: Shards, skus: list[str]
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Grams of a unit, and sellable units by node, of each SKU."""
+    of_shards: dict[int, list[str]] = {}
+    for sku in skus:
+        of_shards.setdefault(shard_of(sku, client.shards), []).append(sku)
+    grams: dict[str, int] = {}
+    free: dict[str, dict[str, int]] = {}
+    for shard, mine in of_shards.items():
+        for start in range(0, len(mine), _SKUS):
+            some = mine[start : start + _SKUS]
+            seen = await _call(client, shard, commands.view(some, _NOTHING_NEWER))
+            members = await asyncio.gather(
+                *(_call(client, shard, commands.read_sku(sku)) for sku in some)
+            )
+            for sku, reply in zip(some, members, strict=True):
+                if reply[0] == Outcome.OK and seen[4].get(sku):
+                    grams[sku] = reply[1][1]
+                    free[sku] = {node: units for node, units, _ in seen[4][sku][0]}
+    return grams, free

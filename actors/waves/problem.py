@@ -1,0 +1,214 @@
+"""The solver's problem of a wave, and the moves that a plan of it comes to."""
+
+import dataclasses
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+
+from actors.waves.gathering import Gathered, Order
+from engine.backings import units_left
+from engine.lanes import DAY_MS, ready_at
+from engine.moving import revision
+from engine.record import CHANNEL, DELIVER_BY, SHIPPED, ZONE
+from engine.stock import ON_ITS_WAY
+from solver.plan import Plan
+from solver.problem import (
+    MOST_PARCELS,
+    NO_GROUP,
+    NOWHERE,
+    UNBOUNDED,
+    Network,
+    Orders,
+    Problem,
+    Weights,
+)
+
+_HOUR_MS: Final = 3_600_000
+#: An order without a date is never late.
+_NEVER_H: Final = 1e6
+#: What a move must save at least, in cents an order: it costs paper and patience.
+CHANGE_CENTS: Final = 20
+#: Sets of channels that nodes are restricted to; a wave with more looks at no others.
+_SETS_MAX: Final = 60
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wave:
+    """A problem and whose its orders are; ``lines``: SKU and node of each line as it stands."""
+
+    problem: Problem
+    orders: list[Order]
+    lines: list[tuple[str, str]]
+
+
+def build(gathered: Gathered, now_ms: int) -> Wave:
+    """The problem of ``gathered`` as of ``now_ms``.
+
+    A line that stands on several nodes is as many lines. Lines that wish for a node, stand on
+    units that are on their way or lie on another shard stay as they are and are left out.
+    """
+    names = sorted(gathered.nodes)
+    node_of = {name: at for at, name in enumerate(names)}
+    zones = sorted(gathered.lanes)
+    zone_of = {name: at for at, name in enumerate(zones)}
+    sets = _channel_sets(gathered, names)
+    orders, rows = _rows(gathered, node_of, zone_of)
+    skus = sorted({sku for sku, _, _, _ in rows})
+    sku_of = {sku: at for at, sku in enumerate(skus)}
+    stock = np.zeros((len(skus), len(names)), np.int32)
+    for sku, at in sku_of.items():
+        for node, units in gathered.free[sku].items():
+            stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
+    for sku, node, units, _ in rows:
+        stock[sku_of[sku], node_of[node]] += units
+    many = len(orders)
+    due = [_due_h(order, now_ms) for order in orders]
+    made = Problem(
+        network=_network(gathered, names, zones, sets, now_ms, _parcels(rows, node_of)),
+        skus=tuple(skus),
+        unit_grams=np.array([gathered.grams[sku] for sku in skus], np.int64),
+        stock=stock,
+        orders=Orders(
+            ids=tuple(order.key for order in orders),
+            zone=np.array([zone_of[o.reservation.extra[ZONE]] for o in orders], np.int64),
+            due=np.array(due, np.float64),
+            priority=np.ones(many, np.int64),
+            most_parcels=np.full(many, MOST_PARCELS),
+            complete=np.zeros(many, bool),
+            kinds=np.array([_kinds(order, sets) for order in orders], np.int64),
+            pickup=np.full(many, NOWHERE),
+            line_order=np.array([order for _, _, _, order in rows], np.int64),
+            line_sku=np.array([sku_of[sku] for sku, _, _, _ in rows], np.int64),
+            quantity=np.array([units for _, _, units, _ in rows], np.int64),
+            together=np.full(len(rows), NO_GROUP),
+            only=np.full(len(rows), NOWHERE),
+        ),
+        weights=Weights(change=CHANGE_CENTS),
+        standing=np.array([node_of[node] for _, node, _, _ in rows], np.int64),
+    )
+    return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows])
+
+
+def _rows(
+    gathered: Gathered, node_of: dict[str, int], zone_of: dict[str, int]
+) -> tuple[list[Order], list[tuple[str, str, int, int]]]:
+    """The orders with anything to move, and (SKU, node, units, order number) of what may move."""
+    orders: list[Order] = []
+    rows: list[tuple[str, str, int, int]] = []
+    for order in gathered.orders:
+        extra = order.reservation.extra
+        if extra.get(ZONE) not in zone_of or extra.get(SHIPPED):
+            continue
+        wished = {line[0] for line in order.reservation.lines if line[1] is not None}
+        mine = [
+            (sku, node, units, len(orders))
+            for (sku, node), units in sorted(units_left(order.reservation).items())
+            if sku in gathered.free
+            and sku not in wished
+            and ON_ITS_WAY not in node
+            and node in node_of
+            and node in gathered.lanes[extra[ZONE]]
+        ]
+        if mine:
+            orders.append(order)
+            rows += mine
+    return orders, rows
+
+
+def _channel_sets(gathered: Gathered, names: list[str]) -> dict[frozenset[str], int]:
+    """A number for each set of channels that nodes serve; the empty set, all channels, is 0."""
+    sets: dict[frozenset[str], int] = {frozenset(): 0}
+    for name in names:
+        channels = gathered.nodes[name].channels
+        if channels not in sets and len(sets) < _SETS_MAX:
+            sets[channels] = len(sets)
+    return sets
+
+
+def _kinds(order: Order, sets: dict[frozenset[str], int]) -> int:
+    channel = order.reservation.extra.get(CHANNEL)
+    return sum(
+        1 << number for channels, number in sets.items() if not channels or channel in channels
+    )
+
+
+def _due_h(order: Order, now_ms: int) -> float:
+    by_ms = order.reservation.extra.get(DELIVER_BY)
+    return _NEVER_H if by_ms is None else float((by_ms - now_ms) / _HOUR_MS)
+
+
+def _network(
+    gathered: Gathered,
+    names: list[str],
+    zones: list[str],
+    sets: dict[frozenset[str], int],
+    now_ms: int,
+    standing: Counter[int],
+) -> Network:
+    """One dock a node: what it can send within a day, or what it has to send as it is."""
+    size = (len(names), len(zones))
+    fixed, per_kg = np.full(size, NOWHERE, np.int64), np.zeros(size, np.int64)
+    transit = np.zeros(size)
+    ready = [ready_at(gathered.nodes[name], now_ms) for name in names]
+    for zone, table in enumerate(gathered.lanes[name] for name in zones):
+        for node, name in enumerate(names):
+            lane = table.get(name)
+            if lane is not None:
+                fixed[node, zone], per_kg[node, zone] = lane.fixed_cents, lane.per_kg_cents
+                transit[node, zone] = (lane.arrival(ready[node]) - ready[node]) / _HOUR_MS
+    return Network(
+        nodes=tuple(names),
+        zones=tuple(zones),
+        kind=np.array([sets.get(gathered.nodes[name].channels, 61) for name in names], np.int64),
+        handling=np.array([gathered.nodes[name].settlement_cents for name in names], np.int64),
+        lane_fixed=fixed,
+        lane_kg=per_kg,
+        transit=transit,
+        dock_node=np.arange(len(names)),
+        departure=np.array([(at - now_ms) / _HOUR_MS for at in ready]),
+        capacity=np.array(
+            [
+                max(_parcels_a_day(gathered.nodes[name].members), standing[at])
+                for at, name in enumerate(names)
+            ]
+        ),
+    )
+
+
+def _parcels(rows: list[tuple[str, str, int, int]], node_of: dict[str, int]) -> Counter[int]:
+    """How many orders stand on each node."""
+    return Counter(node_of[node] for node, _ in {(node, order) for _, node, _, order in rows})
+
+
+def _parcels_a_day(members: dict[str, Any]) -> int:
+    per_hour = members.get("capacity_per_hour")
+    return UNBOUNDED if per_hour is None else per_hour * (DAY_MS // _HOUR_MS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Move:
+    """What one order's backings are to become: rows of ``commands.moving.move``."""
+
+    order: int
+    shard: int
+    key: str
+    revision: bytes
+    rows: list[tuple[str, str, str, int]]
+
+
+def moves(wave: Wave, plan: Plan) -> list[Move]:
+    """A move for each order that the plan has elsewhere; lines it leaves stay where they are."""
+    problem = wave.problem
+    nodes = problem.network.nodes
+    changed: dict[int, list[tuple[str, str, str, int]]] = {}
+    for line, dock in enumerate(plan.line_dock.tolist()):
+        sku, origin = wave.lines[line]
+        if dock == NOWHERE or nodes[dock] == origin:
+            continue
+        row = sku, origin, nodes[dock], int(problem.orders.quantity[line])
+        changed.setdefault(int(problem.orders.line_order[line]), []).append(row)
+    return [
+        Move(at, wave.orders[at].shard, wave.orders[at].key, revision(wave.orders[at].record), rows)
+        for at, rows in changed.items()
+    ]

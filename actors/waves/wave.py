@@ -1,0 +1,187 @@
+"""One wave from beginning to end: gather, solve apart, move, each step told as it goes.
+
+Nothing changes before the first move, and every move is a command like any other: a wave that
+dies half way leaves a plan half carried out and every promise as good as before.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from actors.waves.gathering import CannotGather, Gathered, Shards, gather
+from actors.waves.problem import Move, Wave, build, moves
+from engine.commands import moving
+from engine.limits import WAVE_ORDERS_MAX
+from engine.outcome import Outcome, but_for_copies
+from solver.errors import ProblemFault
+from solver.plan import Plan, cost_of
+from solver.problem import validate
+from solver.saved import load_plan, save_problem
+
+log = structlog.get_logger()
+
+#: The solver gives way to whoever sells.
+_NICE: Final = 10
+#: Beyond its seconds a solver may take so long to load and to write; then it is ended.
+_GRACE_S: Final = 30.0
+#: Moves on their way at the same time, and how often those are tried again whose units another
+#: move has still to free.
+_AT_ONCE: Final = 64
+_PASSES: Final = 4
+_CALL_S: Final = 5.0
+
+
+class WaveFailed(Exception):
+    """The wave came to nothing; the text says why."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What is known of a wave so far; money in cents, times in ms, None while unknown."""
+
+    name: str
+    scope: str
+    max_seconds: int
+    dry_run: bool
+    started_at: int
+    state: str = "gathering"
+    orders: int | None = None
+    cost_before: int | None = None
+    cost_after: int | None = None
+    bound: float | None = None
+    moved: int = 0
+    refused_moves: int = 0
+    finished_at: int | None = None
+    reason: str | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def gap(self) -> float | None:
+        """How far the plan is above the bound at most, as a share of it."""
+        if self.cost_after is None or not self.bound:
+            return None
+        return self.cost_after / self.bound - 1.0
+
+
+@dataclass(slots=True)
+class Done:
+    """A wave's problem, its plan and the orders that could not be moved, for questions later."""
+
+    wave: Wave
+    plan: Plan
+    moves: list[Move]
+    refused: set[int]
+
+
+async def run(client: Shards, report: Report) -> Done | None:
+    """Run the wave of ``report``, which is kept up to date; None where there is nothing to plan.
+
+    Raises ``WaveFailed``.
+    """
+    try:
+        gathered = await gather(
+            client, held=report.scope == "confirmed_and_held", most=WAVE_ORDERS_MAX
+        )
+        wave = await asyncio.to_thread(_built, gathered)
+    except (CannotGather, ProblemFault) as fault:
+        raise WaveFailed(str(fault)) from fault
+    report.orders = len(wave.orders)
+    if not wave.orders:
+        return None
+    report.cost_before = cost_of(wave.problem, wave.problem.standing).total
+    report.state = "solving"
+    plan = await _solved(wave, report)
+    # What it will cost; that changing plans has its price was for the solver to know.
+    report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
+    planned = moves(wave, plan)
+    done = Done(wave, plan, planned, set())
+    if not report.dry_run:
+        report.state = "applying"
+        await _apply(client, done, report)
+    return done
+
+
+def _built(gathered: Gathered) -> Wave:
+    wave = build(gathered, time.time_ns() // 1_000_000)
+    validate(wave.problem)
+    return wave
+
+
+async def _solved(wave: Wave, report: Report) -> Plan:
+    """The plan of a process apart, which is ended if it does not end by itself."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-wave-") as folder:
+        problem, plan = Path(folder) / "problem.npz", Path(folder) / "plan.npz"
+        await asyncio.to_thread(save_problem, wave.problem, problem)
+        words = [
+            sys.executable, "-m", "solver", str(problem), str(plan),
+            "--seconds", str(report.max_seconds), "--nice", str(_NICE),
+        ]  # fmt: skip
+        child = await asyncio.create_subprocess_exec(
+            *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(report.max_seconds + _GRACE_S):
+                _, said = await asyncio.gather(_follow(child, report), _rest(child))
+                code = await child.wait()
+        except TimeoutError as late:
+            raise WaveFailed("the solver did not end in time and was ended") from late
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if code:
+            log.error("a solver failed", wave=report.name, said=said[-2_000:])
+            raise WaveFailed(f"the solver ended with {code}")
+        return await asyncio.to_thread(load_plan, wave.problem, plan)
+
+
+async def _follow(child: asyncio.subprocess.Process, report: Report) -> None:
+    assert child.stdout is not None
+    async for line in child.stdout:
+        step = json.loads(line)
+        report.steps.append(step)
+        report.cost_after = round(step["cost"])
+        report.bound = step["bound"] or None
+
+
+async def _rest(child: asyncio.subprocess.Process) -> str:
+    assert child.stderr is not None
+    return (await child.stderr.read()).decode("utf-8", "replace")
+
+
+async def _apply(client: Shards, done: Done, report: Report) -> None:
+    """Make the moves; those whose units another has to free first are tried again behind it."""
+    waiting: Sequence[Move] = done.moves
+    for _ in range(_PASSES):
+        short: list[Move] = []
+        for start in range(0, len(waiting), _AT_ONCE):
+            some = waiting[start : start + _AT_ONCE]
+            outcomes = await asyncio.gather(*(_move(client, move) for move in some))
+            for move, outcome in zip(some, outcomes, strict=True):
+                if outcome == Outcome.OK:
+                    report.moved += 1
+                elif outcome == Outcome.SHORT:
+                    short.append(move)
+                else:
+                    done.refused.add(move.order)
+                    report.refused_moves += 1
+        if not short or len(short) == len(waiting):
+            waiting = short
+            break
+        waiting = short
+    done.refused.update(move.order for move in waiting)
+    report.refused_moves += len(waiting)
+
+
+async def _move(client: Shards, move: Move) -> int:
+    deadline_at = asyncio.get_running_loop().time() + _CALL_S
+    command = moving.move(move.key, move.revision, move.rows)
+    return int(but_for_copies(await client.call(move.shard, command, deadline_at))[0])

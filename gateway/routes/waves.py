@@ -1,0 +1,153 @@
+"""Waves: many orders planned together. They run in the host of the ``net`` shard."""
+
+from typing import Any, Final
+
+from fastapi import Response
+
+from actors.lane import LineLost
+from engine.ids import split_id
+from gateway.cold import Ask
+from gateway.contract.waves import WaveBody
+from gateway.problems import Refused, problem
+from gateway.reading import Reader, checked_id
+from gateway.times import written
+
+_READ_WAVE: Final = Reader(WaveBody)
+_SECONDS: Final = 15
+
+
+async def _ask(ask: Ask, do: str, **more: Any) -> dict[str, Any]:
+    """What the host of ``net`` says; ``LineLost`` while there is none."""
+    host = ask.client.map.owners[ask.client.net]
+    if not host:
+        raise LineLost("the net shard has no owner")
+    told: dict[str, Any] = await ask.client.control(host, {"m": "wave", "do": do, **more})
+    return told
+
+
+def _shown(wave: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": wave["name"],
+        "state": wave["state"],
+        "scope": wave["scope"],
+        "max_seconds": wave["max_seconds"],
+        "dry_run": wave["dry_run"],
+        "orders": wave["orders"],
+        "cost_cents_before": wave["cost_before"],
+        "cost_cents_after": wave["cost_after"],
+        "bound_cents": _cents(wave["bound"]),
+        "gap_share": wave["gap"],
+        "moved": wave["moved"],
+        "refused_moves": wave["refused_moves"],
+        "started_at": written(wave["started_at"]),
+        "finished_at": None if wave["finished_at"] is None else written(wave["finished_at"]),
+        "reason": wave["reason"],
+        "steps": [
+            {
+                "seconds": round(step["seconds"], 3),
+                "stage": step["stage"],
+                "cost_cents": round(step["cost"]),
+                "bound_cents": _cents(step["bound"] or None),
+            }
+            for step in wave["steps"]
+        ],
+    }
+
+
+def _cents(bound: float | None) -> int | None:
+    # Rounded down: it bounds from below.
+    return None if bound is None else int(bound)
+
+
+def _unknown(name: str) -> Refused:
+    return Refused(problem("unknown-wave", "no wave has this id", id=name))
+
+
+async def begin(ask: Ask) -> Response:
+    """POST /v1/waves"""
+    ask.query()
+    given = ask.request.headers.get("idempotency-key")
+    name = None if given is None else checked_id(given, "header.Idempotency-Key")
+    body = await ask.body(_READ_WAVE)
+    told = await _ask(
+        ask,
+        "begin",
+        name=name,
+        max_seconds=_SECONDS if body.max_seconds is None else body.max_seconds,
+        scope=body.scope or "confirmed",
+        dry_run=bool(body.dry_run),
+    )
+    wave = told["wave"]
+    if wave is None:
+        running = told["running"]
+        detail = "one wave at a time"
+        raise Refused(problem("wave-running", detail, id=running["name"], state=running["state"]))
+    if not told["same"]:
+        raise Refused(problem("key-reused", "this wave was asked for otherwise before"))
+    answer = ask.answer(_shown(wave), 202)
+    answer.headers["Location"] = f"/v1/waves/{wave['name']}"
+    return answer
+
+
+async def list_waves(ask: Ask) -> Response:
+    """GET /v1/waves"""
+    ask.query()
+    told = await _ask(ask, "list")
+    return ask.answer({"waves": [_shown(wave) for wave in told["waves"]]})
+
+
+async def _one(ask: Ask, do: str) -> Response:
+    name = ask.path_id("id")
+    told = await _ask(ask, do, name=name)
+    if told["wave"] is None:
+        raise _unknown(name)
+    return ask.answer(_shown(told["wave"]))
+
+
+async def get_wave(ask: Ask) -> Response:
+    """GET /v1/waves/{id}"""
+    ask.query()
+    return await _one(ask, "read")
+
+
+async def cancel(ask: Ask) -> Response:
+    """POST /v1/waves/{id}/cancel"""
+    ask.query()
+    await ask.no_body()
+    return await _one(ask, "cancel")
+
+
+async def get_order(ask: Ask) -> Response:
+    """GET /v1/waves/{id}/orders/{reservation}"""
+    ask.query()
+    name, reservation = ask.path_id("id"), ask.request.path_params["reservation"]
+    named = split_id(reservation)
+    told = None
+    if named is not None:
+        told = await _ask(ask, "explain", name=name, shard=named[0], key=named[1])
+        if not told["known"]:
+            raise _unknown(name)
+    if told is None or told["order"] is None:
+        detail = "no order of this wave has this id"
+        raise Refused(problem("unknown-reservation", detail, id=reservation))
+    return ask.answer(_order(reservation, told["order"]))
+
+
+def _order(reservation: str, order: dict[str, Any]) -> dict[str, Any]:
+    other = order["next_best"]
+    return {
+        "reservation": reservation,
+        "cost_cents": order["cost"],
+        "refused": order["refused"],
+        "lines": [
+            {
+                "sku": line["sku"],
+                "quantity": line["quantity"],
+                "from": [{"node": line["from"], "quantity": line["quantity"]}],
+                "to": [{"node": line["to"], "quantity": line["quantity"]}],
+            }
+            for line in order["lines"]
+        ],
+        "next_best": other and {"nodes": other["nodes"], "cost_cents": other["cost"]},
+        "binding": order["binding"],
+    }

@@ -1,0 +1,144 @@
+"""POST /v1/waves: orders planned together go where they cost least; nothing else changes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.engine_in_process import in_process
+
+Fresh = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def http() -> Any:
+    """An engine of its own: a wave concerns all orders there are."""
+    for running in in_process():
+        with httpx.Client(base_url=running.url, timeout=10) as client:
+            yield client
+
+
+def put(http: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    answer = http.put(path, json=body)
+    assert answer.status_code == 200, answer.text
+
+
+def found(http: httpx.Client, stock: dict[str, dict[str, int]], fixed: dict[str, Any]) -> None:
+    """Nodes, SKUs and lanes; ``fixed`` has the cents by node and zone."""
+    for node, zones in fixed.items():
+        put(http, f"/v1/nodes/{node}", {"kind": "warehouse", "name": node})
+        lanes = [
+            {"node": node, "zone": zone, "fixed_cents": cents, "per_kg_cents": 0,
+             "transit_hours": 24}
+            for zone, cents in zones.items()
+        ]  # fmt: skip
+        put(http, "/v1/lanes", {"lanes": lanes})
+    for sku, by_node in stock.items():
+        put(http, f"/v1/skus/{sku}", {"name": sku, "weight_grams": 500})
+        rows = [{"sku": sku, "node": node, "delta": units} for node, units in by_node.items()]
+        body = {"reference": f"found-{sku}", "adjustments": rows}
+        assert http.post("/v1/stock/adjustments", json=body).status_code == 200
+
+
+def order(http: httpx.Client, key: str, sku: str, zone: str, *, pay: bool = True) -> Any:
+    body = {"lines": [{"sku": sku, "quantity": 1}], "destination": {"zone": zone}}
+    answer = http.post("/v1/reservations", json=body, headers={"Idempotency-Key": key})
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    if pay:
+        assert http.post(f"/v1/reservations/{told['id']}/confirm").status_code == 200
+    return told
+
+
+def nodes(http: httpx.Client, reservation: Any) -> list[str]:
+    told = http.get(f"/v1/reservations/{reservation['id']}").json()
+    return [at["node"] for line in told["lines"] for at in line["backings"]]
+
+
+def wave(http: httpx.Client, **body: Any) -> Any:
+    begun = http.post("/v1/waves", json={"max_seconds": 3, **body})
+    assert begun.status_code == 202, begun.text
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        told = http.get(begun.headers["Location"]).json()
+        if told["state"] in ("done", "failed"):
+            return told
+        time.sleep(0.05)
+    raise AssertionError(told)
+
+
+@pytest.fixture(scope="module")
+def orders(http: httpx.Client) -> Any:
+    """The first order takes the last unit that the second could have had cheaply."""
+    found(
+        http,
+        {"A": {"near": 1, "far": 5}},
+        {"near": {"z1": 100, "z2": 100}, "far": {"z1": 130, "z2": 900}},
+    )
+    first, second = order(http, "o-1", "A", "z1"), order(http, "o-2", "A", "z2")
+    assert (nodes(http, first), nodes(http, second)) == (["near"], ["far"])
+    return first, second
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(http: httpx.Client, orders: Any) -> None:
+    told = wave(http, dry_run=True)
+    assert (told["state"], told["orders"], told["moved"]) == ("done", 2, 0), told
+    assert (told["cost_cents_before"], told["cost_cents_after"]) == (1000, 230)
+    assert told["bound_cents"] <= 230
+    assert [nodes(http, one) for one in orders] == [["near"], ["far"]]
+
+
+def test_a_wave_moves_orders_and_says_why(http: httpx.Client, orders: Any) -> None:
+    told = wave(http)
+    assert (told["state"], told["moved"], told["refused_moves"]) == ("done", 2, 0), told
+    assert [nodes(http, one) for one in orders] == [["far"], ["near"]]
+    stock = http.get("/v1/stock/A").json()["positions"]
+    assert {at["node"]: at["committed"] for at in stock} == {"near": 1, "far": 1}
+    why = http.get(f"/v1/waves/{told['id']}/orders/{orders[0]['id']}").json()
+    assert why["lines"] == [
+        {"sku": "A", "quantity": 1, "from": [{"node": "near", "quantity": 1}],
+         "to": [{"node": "far", "quantity": 1}]}
+    ]  # fmt: skip
+    assert (why["cost_cents"], why["binding"]) == (130, ["stock A near"])
+    again = wave(http)
+    assert (again["moved"], again["cost_cents_before"]) == (0, 230)
+    assert http.post("/v1/audit").json()["clean"]
+    events = http.get("/v1/events", params={"limit": 1000}).json()["events"]
+    assert sum(one["type"] == "reservation.moved" for one in events) == 2
+
+
+def test_held_orders_take_part_only_if_asked(http: httpx.Client, orders: Any) -> None:
+    held = order(http, "o-3", "A", "z1", pay=False)
+    assert wave(http, dry_run=True)["orders"] == 2
+    assert wave(http, dry_run=True, scope="confirmed_and_held")["orders"] == 3
+    assert http.post(f"/v1/reservations/{held['id']}/release").status_code == 200
+
+
+def test_an_id_of_ones_own_finds_the_wave_again(http: httpx.Client, orders: Any) -> None:
+    headers = {"Idempotency-Key": "mine"}
+    body = {"max_seconds": 1, "dry_run": True}
+    begun = http.post("/v1/waves", json=body, headers=headers)
+    assert begun.json()["id"] == "mine"
+    assert http.post("/v1/waves", json=body, headers=headers).json()["id"] == "mine"
+    other = http.post("/v1/waves", json={"max_seconds": 2}, headers=headers)
+    assert other.json()["type"] == "/problems/key-reused"
+    busy = http.post("/v1/waves", json={})
+    assert (busy.status_code, busy.json()["id"]) == (409, "mine")
+    ended = http.post("/v1/waves/mine/cancel").json()
+    assert ended["id"] == "mine"
+    until = time.monotonic() + 30
+    while http.get("/v1/waves/mine").json()["finished_at"] is None:
+        assert time.monotonic() < until
+    assert {"mine"} <= {one["id"] for one in http.get("/v1/waves").json()["waves"]}
+
+
+def test_what_there_is_not_is_said(http: httpx.Client, orders: Any) -> None:
+    for path, kind in (
+        ("/v1/waves/none", "unknown-wave"),
+        (f"/v1/waves/none/orders/{orders[0]['id']}", "unknown-wave"),
+        ("/v1/waves/mine/orders/0.none", "unknown-reservation"),
+    ):
+        assert http.get(path).json()["type"] == f"/problems/{kind}", path
+    assert http.post("/v1/waves", json={"max_seconds": 0}).status_code == 422
