@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.engine_in_process import in_process
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "warehouse.md"
+DOCUMENTS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HOURS = re.compile(r"\{([+-][0-9.]+)\}")
 _ID = re.compile(r"\{(order-[0-9]+)\}")
@@ -40,7 +40,7 @@ def examples(text: str) -> Iterator[Example]:
                 body += row
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def http() -> Iterator[httpx.Client]:
     """An engine of its own, empty."""
     for running in in_process():
@@ -52,14 +52,18 @@ def instant(match: re.Match[str]) -> str:
     return (datetime.now(UTC) + timedelta(hours=float(match[1]))).isoformat()
 
 
-def test_the_examples_are_answered_as_they_say(http: httpx.Client) -> None:
+@pytest.mark.parametrize(("document", "least"), [("warehouse.md", 30), ("waves.md", 12)])
+def test_the_examples_are_answered_as_they_say(
+    http: httpx.Client, document: str, least: int
+) -> None:
     ids: dict[str, str] = {}
     count = 0
-    for example in examples(DOCUMENT.read_text(encoding="utf-8")):
+    for example in examples((DOCUMENTS / document).read_text(encoding="utf-8")):
         method, path, *header = example.line.split(" ", 2)
         headers = dict([header[0].split(": ", 1)]) if header else {}
         body = _ID.sub(lambda match: ids[match[1]], _HOURS.sub(instant, example.body))
         headers["Content-Type"] = "application/json"
+        path = _ID.sub(lambda match: ids[match[1]], path)
         answer = http.request(method, path, content=body, headers=headers)
         assert answer.status_code == example.status, (example.line, answer.text)
         if example.problem:
@@ -67,4 +71,4 @@ def test_the_examples_are_answered_as_they_say(http: httpx.Client) -> None:
         if path == "/v1/reservations" and answer.status_code == 201:
             ids[answer.json()["key"]] = answer.json()["id"]
         count += 1
-    assert count > 30
+    assert count > least
