@@ -16,7 +16,7 @@ from actors.clocks import Clocks
 from actors.keeper import Keeper
 from actors.news import News
 from engine import commands
-from engine.commands import Command, Reply, shares
+from engine.commands import Command, Reply, shares, waiting
 from engine.errors import StoreLost, StoreRefused
 from engine.holds import is_uncollected
 from engine.ids import split_id
@@ -113,7 +113,7 @@ class Chores:
         keep, tell = _Rhythm(_KEEP_EVERY_S), _Rhythm(_DEMAND_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
-            chores = [_watch, self._sweep, self._news.bring]
+            chores = [_watch, self._sweep, self._serve_waiting, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             chores += [self._write_demand] if tell.due() else []
@@ -134,6 +134,10 @@ class Chores:
 
     def _tidy(self, owner: "ShardOwner") -> None:
         self._host.ask(owner.right.shard, commands.tidy())
+
+    def _serve_waiting(self, owner: "ShardOwner") -> None:
+        if owner.ledger.waiting.wants(owner.now_ms()):
+            self._host.ask(owner.right.shard, waiting.serve())
 
     def _write_demand(self, owner: "ShardOwner") -> None:
         demand = owner.telemetry.demand

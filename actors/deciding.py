@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 def decide_jobs(ledger: Ledger, jobs: list[Job], now_ms: int, *, full: bool) -> list[list[Reply]]:
     """The replies to each job; ``full``: the store has no memory for more."""
+    ledger.waiting.paused = full
     try:
         if full:
             return [_while_full(ledger, job.commands, now_ms) for job in jobs]

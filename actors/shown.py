@@ -10,6 +10,7 @@ from engine.ids import reservation_id
 from engine.record import Reservation
 from engine.state import PIECE
 from engine.stock import ON_ITS_WAY, SupplyMembers
+from engine.waiting_list import Entry, Standing
 
 #: Type, SKU (None: of several or none) and data.
 Shown: TypeAlias = tuple[str, str | None, dict[str, Any]]
@@ -28,6 +29,11 @@ _SUPPLY: Final = {
     Event.SUPPLY_DELAYED: "supply.delayed",
     Event.SUPPLY_CANCELLED: "supply.cancelled",
 }
+_WAITING: Final = {
+    Event.WAITING_JOINED: "waiting.joined",
+    Event.WAITING_OFFERED: "waiting.offered",
+    Event.WAITING_ENDED: "waiting.ended",
+}
 _CAMPAIGN: Final = {"open": "campaign.opened", "closed": "campaign.closed"}
 
 
@@ -37,6 +43,8 @@ def shown(shard: int, event: int, subject: str, payload: Any) -> Shown | None:
         return _reservation(shard, Event(event), subject, payload)
     if event in _SUPPLY:
         return _supply(_SUPPLY[Event(event)], subject, payload)
+    if event in _WAITING:
+        return _waiting(shard, _WAITING[Event(event)], Entry(*payload))
     teller = _OTHERS.get(Event(event))
     return None if teller is None else teller(subject, payload)
 
@@ -104,6 +112,17 @@ def _instant(at_ms: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _waiting(shard: int, kind: str, entry: Entry) -> Shown:
+    offer = entry.reservation
+    return kind, entry.sku, {
+        "id": reservation_id(shard, entry.key), "key": entry.key,
+        "status": Standing(entry.standing).name.lower(), "quantity": entry.units,
+        "channel": entry.channel, "customer": entry.customer,
+        "expires_at": _instant(entry.until_ms),
+        "reservation": None if offer is None else reservation_id(shard, offer),
+    }  # fmt: skip
+
+
 def _quota(subject: str, payload: Any) -> Shown:
     sku, _, name = subject.partition("|")
     exclusive, _, _, terms = payload
@@ -155,7 +174,8 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
 
 #: All types there are.
 TYPES: Final = frozenset({
-    *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), "stock.adjusted", "stock.low",
+    *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), *_WAITING.values(),
+    "stock.adjusted", "stock.low",
     "shortfall.opened", "shortfall.closed", "quota.changed", "demand.refused",
     "reservation.late_payment",
 })  # fmt: skip

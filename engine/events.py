@@ -44,3 +44,6 @@ class Event(IntEnum):
     MOVED = 32  # key or piece, record
     LATE = 33  # sku|node|supply, the shortfall's record, or nothing when it has closed
     SUPPLY_NAMED = 34  # supply, [sku, digest], or nothing
+    WAITING_JOINED = 35  # key, the entry of the waiting list
+    WAITING_OFFERED = 36  # the same
+    WAITING_ENDED = 37  # the same

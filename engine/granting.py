@@ -7,9 +7,10 @@ from engine.accounts import Account, account
 from engine.allowances import most, refuse_share
 from engine.commands import Reply
 from engine.costed import in_turn
+from engine.costing import costs_of
 from engine.demand import Demand
 from engine.outcome import Outcome
-from engine.record import DELIVER_BY, Extra, Line, line_units
+from engine.record import COSTS, DELIVER_BY, Extra, Line, line_units, pack
 from engine.shares import Counts, Share
 from engine.sourcing import available, choose, wished
 from engine.state import ShardState
@@ -38,6 +39,10 @@ def refuse(
         return [Outcome.UNKNOWN_NODE, unknown]
     if demand.zone is not None and state.lanes and demand.zone not in state.lanes:
         return [Outcome.UNKNOWN_ZONE, [demand.zone]]
+    behind = state.waiting.behind
+    if behind and any(line[0] in behind for line in lines):
+        # Units came back that are not all offered yet to those who wait for them.
+        return [Outcome.CONTENDED, [[*line, 0] for line in lines], False]
     return refuse_share(state, lines, demand)
 
 
@@ -71,6 +76,30 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
             counted.count(state, -part)
     put_back(before)
     return None
+
+
+def store_hold(
+    state: ShardState,
+    key: str,
+    digest: bytes,
+    granted: list[Line],
+    extra: Extra | None,
+    demand: Demand,
+    expires_at_ms: int,
+) -> bytes:
+    """Make a new hold of granted lines; its record."""
+    members: list[Any] = [state.level_flags, expires_at_ms, digest, granted]
+    costs = costs_of(state, granted, demand)
+    if costs:
+        extra = {**(extra or {}), COSTS: costs}
+    if extra:
+        members.append(extra)
+    record: bytes = pack(members)
+    state.held(key, record)
+    for line in granted:
+        state.taken(line, key)
+    state.schedule(key, expires_at_ms)
+    return record
 
 
 #: A book, the name of a share of it, and the share with its counts; None where there is none.

@@ -1,7 +1,5 @@
 """Holds on one shard: reserve, confirm, release, extend, expire, cancel, read."""
 
-from typing import Any
-
 from engine.accounts import account_of
 from engine.allowances import hold_for, refuse_share
 from engine.backings import stand_on, units_left
@@ -11,7 +9,7 @@ from engine.demand import demand_of
 from engine.demand_log import note
 from engine.effects import HELD
 from engine.events import Event
-from engine.granting import grant, refuse, short_reply
+from engine.granting import grant, refuse, short_reply, store_hold
 from engine.lanes import ready_at
 from engine.late_payments import HOLD_AGAIN, instead, late_policy, short_again, wanted_again
 from engine.limits import PICKUP_HOLD_HOURS_DEFAULT
@@ -135,18 +133,7 @@ def _reserve_general(state: ShardState, command: Command, now_ms: int) -> Reply:
         note(state, lines, demand, refused)
         return refused
     expires_at_ms = now_ms + hold_for(state, lines, demand, hold_ms)
-    members: list[Any] = [state.level_flags, expires_at_ms, digest, granted]
-    costs = costs_of(state, granted, demand)
-    if costs:
-        extra = {**(extra or {}), COSTS: costs}
-    if extra:
-        members.append(extra)
-    record: bytes = pack(members)
-    state.held(key, record)
-    for line in granted:
-        state.taken(line, key)
-    state.schedule(key, expires_at_ms)
-    return [OK, record]
+    return [OK, store_hold(state, key, digest, granted, extra, demand, expires_at_ms)]
 
 
 def confirm(state: ShardState, command: Command, now_ms: int) -> Reply:

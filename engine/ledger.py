@@ -24,11 +24,13 @@ from engine import (
     supplies,
     supply_names,
     views,
+    waiting,
 )
 from engine.commands import Command, Op, Reply
 from engine.events import Event
 from engine.limits import CLOSED_BUCKET_MS, SWEEP_MAX, TAKERS_TIDIED_MAX
 from engine.loading import LoadedState
+from engine.offering import offer
 from engine.outcome import Outcome
 from engine.record import SUPERSEDES
 from engine.state import PIECE, ShardState
@@ -149,6 +151,10 @@ _HANDLERS: dict[int, Handler] = {
     Op.REBACK: rebacking.reback,
     Op.TOLD: rebacking.told,
     Op.SHORTFALLS: shortfalls.shortfalls,
+    Op.JOIN_WAITING: waiting.join,
+    Op.LEAVE_WAITING: waiting.leave,
+    Op.READ_WAITING: waiting.read,
+    Op.SERVE_WAITING: waiting.serve,
 }
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({
@@ -162,14 +168,20 @@ class Ledger(LoadedState):
 
     def decide(self, command: Command, now_ms: int) -> Reply:
         """The answer to one command; what it changes joins the batch being decided."""
-        self.effects.now_ms = now_ms
-        return _HANDLERS[command[0]](self, command, now_ms)
+        return self.decide_all((command,), now_ms)[0]
 
     def decide_all(self, commands: Iterable[Command], now_ms: int) -> list[Reply]:
-        """The answers to a batch, in order."""
+        """The answers to a batch, in order; what one gives back is offered before the next."""
         self.effects.now_ms = now_ms
-        handlers = _HANDLERS
-        return [handlers[command[0]](self, command, now_ms) for command in commands]
+        handlers, stirred = _HANDLERS, self.waiting.stirred
+        if stirred:
+            offer(self, now_ms)
+        replies: list[Reply] = []
+        for command in commands:
+            replies.append(handlers[command[0]](self, command, now_ms))
+            if stirred:
+                offer(self, now_ms)
+        return replies
 
     def to_recall(self, commands: Sequence[Command]) -> set[str]:
         """Fields of ended records the store must be asked for before these can be decided."""

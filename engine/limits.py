@@ -65,6 +65,18 @@ ID_CHARS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 200
 HOLD_SECONDS_DEFAULT: Final = 900
 HOLD_SECONDS_MAX: Final = 86_400
+#: Customers that wait for one SKU: each return of units looks through them, 0.2 ms.
+WAITING_MAX: Final = 1_000
+#: Entries of one shard's waiting lists, ended ones that are still told of among them.
+WAITING_SHARD_MAX: Final = 200_000
+#: Offers that one command makes, two milliseconds; the rest follow before anybody else is served.
+OFFERS_MAX: Final = 64
+#: How long somebody waits for units, and how long they are held for him then.
+WAIT_SECONDS_DEFAULT: Final = 86_400
+WAIT_SECONDS_MAX: Final = 30 * 86_400
+OFFER_SECONDS_DEFAULT: Final = 120
+OFFER_SECONDS_MIN: Final = 10
+OFFER_SECONDS_MAX: Final = 900
 #: Three hex digits name the home shard in an id.
 SHARDS_MAX: Final = 4_096
 SHARDS_DEFAULT: Final = 8

@@ -61,6 +61,7 @@ class LoadedState(ShardState):
             self.books[sku].is_low = True
         self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
         self._load_shares(shares)
+        self.waiting.load(self.books)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
@@ -69,7 +70,7 @@ class LoadedState(ShardState):
         """Fields that are kept as they are."""
         return {
             "r": self.references, "f": self.shortfalls, "F": self.late, "m": self.campaigns,
-            "U": self.supply_names,
+            "U": self.supply_names, "w": self.waiting.kept,
         }[kind]  # fmt: skip
 
     def _position(self, book: Book, slot: str, members: SupplyMembers | None) -> Position:

@@ -158,6 +158,7 @@ def _replace(state: ShardState, elements: Elements) -> None:
     nodes = {name[2:] for name in elements if name[0] == "n"}
     for book in state.books.values():
         book.ranks.clear()
+        book.stir()
         touched = [position for position in book.positions.values() if position.node in nodes]
         for position in touched:
             if position.node in state.nodes:

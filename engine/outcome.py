@@ -18,6 +18,9 @@ OVER_LIMIT           ``[[sku, limit, taken, requested], ...]``
 CAMPAIGN_NOT_OPEN,   the campaign's id and its state
 CAMPAIGN_STATE
 SUPPLY_CLOSED        the supply's id and its state
+UNKNOWN_WAITING      the entry's key
+ALREADY_WAITING      the key of the customer's entry
+WAITING_FULL         the sku
 QUOTA_EXCEEDS_STOCK  the sku, the channel and what is available
 NEGATIVE_STOCK,      the sku and the node
 OUT_OF_RANGE
@@ -62,6 +65,9 @@ class Outcome(IntEnum):
     QUOTA_EXCEEDS_STOCK = 25
     UNKNOWN_SUPPLY = 26
     SUPPLY_CLOSED = 27
+    UNKNOWN_WAITING = 28
+    ALREADY_WAITING = 29  # The customer has a place in this list.
+    WAITING_FULL = 30
     STALE = 31  # A move of what is not as the mover saw it.
 
     # Said by the way to the owner, never by a ledger.

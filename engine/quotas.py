@@ -41,6 +41,7 @@ def set_quota(state: ShardState, command: Command, now_ms: int) -> Reply:
 def _set_anew(state: ShardState, share: Share) -> None:
     share.shrink()
     share.place()
+    share.book.stir()  # A cap may have been raised.
     state.effects.seen[share.book.sku] = None
     state.fact(Event.QUOTA, f"{share.book.sku}|{share.name}", share.header())
 

@@ -132,7 +132,7 @@ def _declared(
 def _sent(state: ShardState, book: Book, extra: Extra, units: int) -> Place | None:
     """The cheapest place that has all units for everybody, where somebody says where to."""
     zone = extra.get(ZONE)
-    if zone is None or book.restricted or not extra.keys() <= _SENT:
+    if zone is None or book.restricted or book.waiting is not None or not extra.keys() <= _SENT:
         return None
     lanes = state.lanes.get(zone)
     if lanes is None:

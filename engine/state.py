@@ -32,6 +32,7 @@ from engine.record import (
 )
 from engine.shares import Share, follow_stock
 from engine.stock import Book, Node, Position, moved
+from engine.waiting_list import WaitingList
 
 #: First character of a piece's field; no key can begin with it.
 PIECE: Final = "/"
@@ -60,8 +61,7 @@ class ShardState:
         self.level_flags = LEVEL_UNIT * level
         self.level = level
         self.window_ms = window_ms  # How long ended reservations answer for their keys.
-        self.seq = 0
-        self.head = b""
+        self.seq, self.head = 0, b""
         self.epoch = 0
         self.books: dict[str, Book] = {}
         self.nodes: dict[str, Node] = {}
@@ -84,6 +84,7 @@ class ShardState:
         self.closing: dict[str, bytes] = {}
         self.owing: set[str] = set()  # Reservations that owe other shards news.
         self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
+        self.waiting = WaitingList(window_ms)
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
         self.supply_names: dict[str, list[str]] = {}  # Net only: [sku, digest] by supply.

@@ -12,6 +12,7 @@ from engine.takers import Takers
 if TYPE_CHECKING:
     from engine.ranking import Rank
     from engine.shares import Share
+    from engine.waiting_list import Queue
 
 #: Between the node and the supply in the slot of what is still on its way; no id has it.
 ON_ITS_WAY: Final = "|"
@@ -232,6 +233,7 @@ class Book:
         "supplies",
         "takers",
         "unsealed",
+        "waiting",
     )
 
     def __init__(self, sku: str, members: list[Any]) -> None:
@@ -264,6 +266,8 @@ class Book:
         self.ranks: dict[tuple[str, int], Rank] = {}
         #: Positions of what is on its way, by supply.
         self.supplies: dict[str, Position] = {}
+        #: Those who wait for units; None: nobody.
+        self.waiting: Queue | None = None
         #: Units in pieces that home may still refuse.
         self.unsealed = 0
         self.define(members)
@@ -302,10 +306,16 @@ class Book:
         self.restricted = any(position.place.channels for position in positions)
         alone = len(positions) == 1 and not self.restricted and not self.stopped
         # The short way in ``holds`` does not look.
-        alone = alone and not self.hinted_until_ms and self.limit is None
+        alone = alone and not self.hinted_until_ms and self.limit is None and self.waiting is None
         self.only = positions[0] if alone else None
         self.heap = None
         self.ranks.clear()
+        self.stir()
+
+    def stir(self) -> None:
+        """Look whether those who wait can be served now."""
+        if self.waiting is not None:
+            self.waiting.stir()
 
 
 def moved(position: Position) -> None:
@@ -314,6 +324,8 @@ def moved(position: Position) -> None:
     if book.ranks and position.free > position.withheld - position.aside:
         for rank in book.ranks.values():
             rank.enter(position)
+    if book.waiting is not None:
+        book.waiting.stir()
     heap = book.heap
     if heap is None:
         return

@@ -28,6 +28,7 @@ from gateway.routes import (
     skus,
     stock,
     supplies,
+    waiting,
     waves,
 )
 
@@ -62,6 +63,9 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("POST", "/v1/supplies/{id}/delay"): supplies.delay,
     ("POST", "/v1/supplies/{id}/cancel"): supplies.cancel,
     ("GET", "/v1/shortfalls"): supplies.get_shortfalls,
+    ("POST", "/v1/waiting"): waiting.join,
+    ("GET", "/v1/waiting/{id}"): waiting.get_entry,
+    ("DELETE", "/v1/waiting/{id}"): waiting.leave,
     ("PUT", "/v1/quotas/{sku}/{channel}"): quotas.put_quota,
     ("GET", "/v1/quotas/{sku}"): quotas.get_quotas,
     ("POST", "/v1/quotas/{sku}/{channel}/borrow"): quotas.borrow,

@@ -117,7 +117,7 @@ class HotRoutes:
         if request.query:
             no_query(request)
         body = _READ_RESERVATION.read(request.body, request.settle_formats())
-        key = key_of(body, request.key)
+        key = key_of(body.id, request.key)
         ask = self.intake.asks.of(body)
         request.alone = self.intake.reserve(
             key, ask, request.deadline_at, partial(_reserved, request, key)

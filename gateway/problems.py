@@ -58,6 +58,12 @@ KINDS: Final[Mapping[str, Kind]] = {
                  help=f"No {thing} has this id, or it ended so long ago that it was forgotten.")
             for thing in ("reservation", "campaign", "supply", "wave", "zone", "pool")
         ),
+        Kind(name="unknown-waiting", title="Not on the waiting list", status=404, members=("id",),
+             help="No entry has this id, or it ended so long ago that it was forgotten."),
+        Kind(name="already-waiting", title="Waiting already", status=409, members=("id",),
+             help="A customer has one place in the list of a SKU: the entry named by id."),
+        Kind(name="waiting-list-full", title="The waiting list is full", status=409,
+             members=("sku",), help="As many customers wait for this SKU as may."),
         Kind(name="over-limit", title="More than one customer may have", status=409,
              members=("limits",),
              help="limits has what the customer has taken of each SKU, and how much is allowed."),
@@ -282,6 +288,12 @@ def _quota_exceeds(reply: Reply, _name: str) -> Problem:
     )  # fmt: skip
 
 
+def _already_waiting(reply: Reply, name: str) -> Problem:
+    home, _, _ = name.partition(".")
+    other = f"{home}.{reply[1]}"
+    return problem("already-waiting", f"the customer waits as {other}", id=other)
+
+
 def _waiting(kind: str, detail: str, default_ms: int = RETRY_AFTER_MS) -> Callable[..., Problem]:
     def told(reply: Reply, _name: str) -> Problem:
         given = reply[1] if len(reply) > 1 and isinstance(reply[1], int) else default_ms
@@ -327,6 +339,11 @@ BY_OUTCOME: Final[Mapping[Outcome, Callable[[Reply, str], Problem]]] = {
     Outcome.UNKNOWN_ZONE: _unknown_one_of("unknown-zone"),
     Outcome.UNKNOWN_SUPPLY: _unknown_one("unknown-supply"),
     Outcome.SUPPLY_CLOSED: _in_state("supply-closed"),
+    Outcome.UNKNOWN_WAITING: _unknown_one("unknown-waiting"),
+    Outcome.ALREADY_WAITING: _already_waiting,
+    Outcome.WAITING_FULL: lambda reply, _name: problem(
+        "waiting-list-full", f"{reply[1]} has no place left", sku=reply[1]
+    ),
     Outcome.SHORT: _short,
     Outcome.CONTENDED: _contended,
     Outcome.IN_PROGRESS: _DECIDING,

@@ -30,16 +30,16 @@ def _check(value: str, path: str) -> None:
     _known_ids.add(value)
 
 
-def key_of(body: ReservationBody, header: str | None) -> str:
-    """The caller's key, from the header or the body; Refused if none, not one, or two."""
+def key_of(given: str | None, header: str | None) -> str:
+    """The caller's key, from the header or the body's ``id``; Refused if none, not one, or two."""
     if header is not None:
         checked_key(header, HEADER_KEY)
-        if body.id is not None and body.id != header:
+        if given is not None and given != header:
             raise Refused(invalid("id", "differs from the header Idempotency-Key"))
         return header
-    if body.id is None:
+    if given is None:
         raise Refused(invalid(HEADER_KEY, "a key is required, here or as the member id"))
-    return checked_key(body.id, "id")
+    return checked_key(given, "id")
 
 
 class Ask(Struct, frozen=True, gc=False):

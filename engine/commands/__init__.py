@@ -73,6 +73,10 @@ class Op(IntEnum):
     TOLD = 66
     SHORTFALLS = 67
     FORGET_SUPPLY = 68
+    JOIN_WAITING = 69
+    LEAVE_WAITING = 70
+    READ_WAITING = 71
+    SERVE_WAITING = 72
     MOVABLE = 80
     MOVE = 81
 
@@ -83,13 +87,14 @@ NETWORK_KINDS: Final = "nlphb"
 SHRINKING = frozenset({Op.RELEASE, Op.EXPIRE, Op.CANCEL, Op.DROP, Op.SETTLE, Op.TIDY})
 #: Commands that finish what was begun: they go before new reservations when load is shed.
 FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
-                       Op.SETTLE, Op.ASK, Op.ARRIVE, Op.REBACK, Op.TOLD})  # fmt: skip
+                       Op.SETTLE, Op.ASK, Op.ARRIVE, Op.REBACK, Op.TOLD, Op.LEAVE_WAITING,
+                       Op.SERVE_WAITING})  # fmt: skip
 
 #: Commands whose reply says what is there, and promises nothing.
 READING = frozenset({
     Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
     Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS, Op.READ_SUPPLY, Op.FIND_SUPPLY,
-    Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES, Op.MOVABLE,
+    Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES, Op.MOVABLE, Op.READ_WAITING,
 })  # fmt: skip
 
 

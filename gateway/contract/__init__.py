@@ -15,6 +15,7 @@ from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
 from gateway.contract.stock import STOCK
 from gateway.contract.supplies import SUPPLIES
+from gateway.contract.waiting import WAITING
 from gateway.contract.waves import WAVES
 
 __all__ = ["ID_SCHEMA", "OPERATIONS", "Answer", "Operation", "Parameter"]
@@ -26,6 +27,7 @@ OPERATIONS: Final = (
     *NETWORK,
     *PROMISE,
     *SUPPLIES,
+    *WAITING,
     *QUOTAS,
     *CAMPAIGNS,
     *WAVES,

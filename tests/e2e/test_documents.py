@@ -14,7 +14,7 @@ from tests.e2e.engine_in_process import in_process
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```http\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HOURS = re.compile(r"\{([+-][0-9.]+)\}")
-_ID = re.compile(r"\{(order-[0-9]+)\}")
+_ID = re.compile(r"\{((?:order|wait)-[0-9]+)\}")
 
 
 class Example(NamedTuple):
@@ -59,16 +59,16 @@ def test_the_examples_are_answered_as_they_say(
     ids: dict[str, str] = {}
     count = 0
     for example in examples((DOCUMENTS / document).read_text(encoding="utf-8")):
-        method, path, *header = example.line.split(" ", 2)
+        line = _ID.sub(lambda match: ids[match[1]], example.line)
+        method, path, *header = line.split(" ", 2)
         headers = dict([header[0].split(": ", 1)]) if header else {}
         body = _ID.sub(lambda match: ids[match[1]], _HOURS.sub(instant, example.body))
         headers["Content-Type"] = "application/json"
-        path = _ID.sub(lambda match: ids[match[1]], path)
         answer = http.request(method, path, content=body, headers=headers)
         assert answer.status_code == example.status, (example.line, answer.text)
         if example.problem:
             assert answer.json()["type"] == f"/problems/{example.problem}"
-        if path == "/v1/reservations" and answer.status_code == 201:
+        if path in ("/v1/reservations", "/v1/waiting") and answer.status_code == 201:
             ids[answer.json()["key"]] = answer.json()["id"]
         count += 1
     assert count > least

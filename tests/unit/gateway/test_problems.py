@@ -24,6 +24,9 @@ CONTRACT = {
     "unknown-wave": (404, False, "none", {"id"}),
     "unknown-zone": (404, False, "none", {"id"}),
     "unknown-pool": (404, False, "none", {"id"}),
+    "unknown-waiting": (404, False, "none", {"id"}),
+    "already-waiting": (409, False, "none", {"id"}),
+    "waiting-list-full": (409, False, "none", {"sku"}),
     "over-limit": (409, False, "none", {"limits"}),
     "over-quota": (409, False, "none", {"short_lines"}),
     "insufficient-stock": (409, False, "none", {"short_lines"}),
@@ -69,6 +72,9 @@ REPLIES: dict[Outcome, list[Any]] = {
     Outcome.UNKNOWN_ZONE: [["z"]],
     Outcome.UNKNOWN_SUPPLY: [["po"]],
     Outcome.SUPPLY_CLOSED: ["po", "closed"],
+    Outcome.UNKNOWN_WAITING: ["k"],
+    Outcome.ALREADY_WAITING: ["k"],
+    Outcome.WAITING_FULL: ["A"],
 }
 
 

@@ -1,0 +1,107 @@
+"""Units that came back are offered to those who wait, before anybody else may take them.
+
+An offer is an ordinary hold with a key of its own and a short time: nothing can be oversold by it,
+and it is confirmed, released and expired like any other. The first in the list whose whole
+quantity can be had gets it; who wants more than there is keeps his place. Offers are made in the
+decision that brought the units back, a bounded number at a time.
+"""
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from engine.allowances import refuse_share
+from engine.demand import demand_of
+from engine.events import Event
+from engine.granting import grant, store_hold
+from engine.limits import OFFERS_MAX
+from engine.outcome import Outcome
+from engine.record import CUSTOMER, pack
+from engine.sourcing import available
+from engine.waiting_list import Entry, Queue, Standing
+
+if TYPE_CHECKING:
+    from engine.state import ShardState
+
+#: How keys of offers begin.
+OFFER: Final = "offer-"
+_HASH_BYTES: Final = 12
+
+
+def offer(state: "ShardState", now_ms: int) -> None:
+    """Serve those who wait for SKUs that were stirred.
+
+    ``behind`` are then those SKUs for which there was no time: see ``granting.refuse``.
+    """
+    waiting = state.waiting
+    if waiting.paused:
+        return
+    room = OFFERS_MAX
+    for sku in list(waiting.stirred):
+        book = state.books.get(sku)  # None: it was made in a batch that was taken back.
+        queue = book.waiting if book is not None else None
+        if queue is not None:
+            room = _serve(state, queue, now_ms, room)
+        if room <= 0:
+            break
+        del waiting.stirred[sku]
+        if queue is not None:
+            state.undo(queue.stir)
+    waiting.behind = frozenset(waiting.stirred)
+
+
+def _serve(state: "ShardState", queue: Queue, now_ms: int, room: int) -> int:
+    """Make offers to those in one queue, at most so many tries; how many are left."""
+    left: dict[tuple[str | None, str | None], int] = {}  # Units for all who ask alike.
+    for entry in list(queue.entries.values()):
+        if room <= 0:
+            break
+        if not entry.waits(now_ms):
+            continue
+        alike = (entry.channel, entry.zone)
+        if alike not in left:
+            extra = {name: value for name, value in entry.extra.items() if name != CUSTOMER}
+            left[alike] = available(queue.book, None, demand_of(state, extra, now_ms))
+        if left[alike] < entry.units:
+            continue
+        room -= 1
+        if _try(state, entry, now_ms):
+            left.clear()
+        else:
+            left[alike] = min(left[alike], entry.units - 1)
+    return room
+
+
+def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:
+    """Hold units for an entry, or end it where its customer may have no more; else False."""
+    demand = demand_of(state, entry.extra, now_ms)
+    lines = [[entry.sku, None, entry.units]]
+    refused = refuse_share(state, lines, demand)
+    if refused is not None and refused[0] == Outcome.OVER_LIMIT:
+        ended = entry._replace(standing=Standing.OVER_LIMIT, until_ms=now_ms)
+        put(state, entry.key, ended, Event.WAITING_ENDED)
+        return True
+    granted = grant(state, lines, demand) if refused is None else None
+    if granted is None:
+        return False
+    key = _offer_key(state, entry)
+    until_ms = now_ms + entry.offer_ms
+    store_hold(state, key, bytes.fromhex(entry.digest), granted, entry.extra, demand, until_ms)
+    offered = entry._replace(standing=Standing.OFFERED, until_ms=until_ms, reservation=key)
+    put(state, entry.key, offered, Event.WAITING_OFFERED)
+    return True
+
+
+def _offer_key(state: "ShardState", entry: Entry) -> str:
+    """A key that nobody else has: no caller can know the head of the shard's history."""
+    named = pack([state.head, state.shard, entry.key])
+    return OFFER + blake2b(named, digest_size=_HASH_BYTES).hexdigest()
+
+
+def put(state: "ShardState", key: str, entry: Entry | None, event: Event) -> None:
+    """Store an entry as it is now; None: forget it."""
+    waiting, before = state.waiting, state.waiting.entries.get(key)
+    state.undo(lambda: waiting.set(state.books, key, before))
+    waiting.set(state.books, key, entry)
+    field = f"w|{key}"
+    state.field(field, None if entry is None else pack(list(entry)))
+    state.fact(event, field if entry is None else key, None if entry is None else list(entry))

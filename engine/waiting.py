@@ -1,0 +1,111 @@
+"""The waiting list of a SKU: joining it, leaving it, asking for one's place."""
+
+from typing import Any
+
+from engine import holds
+from engine.commands import Command, Reply
+from engine.demand import demand_of
+from engine.events import Event
+from engine.granting import refuse
+from engine.limits import SWEEP_MAX, WAITING_MAX, WAITING_SHARD_MAX
+from engine.offering import offer, put
+from engine.outcome import Outcome
+from engine.record import CHANNEL, CUSTOMER, ZONE, Reservation, Status
+from engine.state import ShardState
+from engine.waiting_list import Entry, Standing
+
+OK = Outcome.OK
+#: Refusals that waiting may help against.
+_PASSING = (Outcome.OVER_QUOTA, Outcome.CONTENDED)
+#: What the elements of a reported entry are. Times in ms.
+ENTRY_MEMBERS = (
+    "key", "status", "sku", "quantity", "channel", "customer", "zone", "joined_at", "until",
+    "reservation", "place",
+)  # fmt: skip
+
+
+def join(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.waiting.join``; units that are there are offered at once."""
+    _, key, digest, sku, units, extra, wait_ms, offer_ms = command
+    known = state.waiting.entries.get(key)
+    if known is not None:
+        if known.digest != digest.hex():
+            return [Outcome.KEY_REUSED, key]
+        return [Outcome.REPEATED, _report(known, state, now_ms)]
+    demand = demand_of(state, extra, now_ms)
+    refused = refuse(state, [[sku, None, units]], extra, demand)
+    if refused is not None and refused[0] not in _PASSING:
+        return refused
+    queue = state.books[sku].waiting
+    others = queue.entries if queue is not None else {}
+    for other in others.values():
+        if other.customer == extra[CUSTOMER]:
+            return [Outcome.ALREADY_WAITING, other.key]
+    if len(others) >= WAITING_MAX or len(state.waiting.entries) >= WAITING_SHARD_MAX:
+        return [Outcome.WAITING_FULL, sku]
+    entry = Entry(
+        key=key, number=(queue.last_number() if queue is not None else 0) + 1,
+        standing=Standing.WAITING, sku=sku, units=units, channel=extra.get(CHANNEL),
+        customer=extra[CUSTOMER], zone=extra.get(ZONE), digest=digest.hex(), offer_ms=offer_ms,
+        joined_at_ms=now_ms, until_ms=now_ms + wait_ms, reservation=None,
+    )  # fmt: skip
+    put(state, key, entry, Event.WAITING_JOINED)
+    offer(state, now_ms)
+    return [OK, _report(state.waiting.entries[key], state, now_ms)]
+
+
+def leave(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.waiting.leave``; units offered and not confirmed go to the next."""
+    entry = state.waiting.entries.get(command[1])
+    if entry is None:
+        return [Outcome.UNKNOWN_WAITING, command[1]]
+    if entry.waits(now_ms) or _give_back(state, entry, now_ms):
+        entry = entry._replace(standing=Standing.LEFT, until_ms=now_ms)
+        put(state, entry.key, entry, Event.WAITING_ENDED)
+    return [OK, _report(entry, state, now_ms)]
+
+
+def _give_back(state: ShardState, entry: Entry, now_ms: int) -> bool:
+    """Release an offer that is still open; whether it was."""
+    record = state.reservations.get(entry.reservation or "")
+    if entry.reservation is None or record is None:
+        return False
+    offered = Reservation(record)
+    if offered.status is not Status.HELD or now_ms >= offered.expires_at_ms:
+        return False
+    holds.end(state, entry.reservation, offered, Status.RELEASED, now_ms)
+    return True
+
+
+def read(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.waiting.read``."""
+    entry = state.waiting.entries.get(command[1])
+    if entry is None:
+        return [Outcome.UNKNOWN_WAITING, command[1]]
+    return [OK, _report(entry, state, now_ms)]
+
+
+def serve(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.waiting.serve``; offers are made after every command."""
+    for entry in state.waiting.due(now_ms, SWEEP_MAX):
+        if entry.standing is Standing.WAITING:
+            ended = entry._replace(standing=Standing.EXPIRED)
+            put(state, entry.key, ended, Event.WAITING_ENDED)
+        else:
+            put(state, entry.key, None, Event.FORGOTTEN)
+    return [OK]
+
+
+def _report(entry: Entry, state: ShardState, now_ms: int) -> list[Any]:
+    """An entry as replies carry it: one whose time is over reads as expired before the sweep."""
+    standing = entry.standing
+    if standing is Standing.WAITING and not entry.waits(now_ms):
+        standing = Standing.EXPIRED
+    place = None
+    queue = state.books[entry.sku].waiting
+    if standing is Standing.WAITING and queue is not None:
+        place = queue.place(entry.key)
+    return [
+        entry.key, standing, entry.sku, entry.units, entry.channel, entry.customer, entry.zone,
+        entry.joined_at_ms, entry.until_ms, entry.reservation, place,
+    ]  # fmt: skip

@@ -1,0 +1,154 @@
+"""Who waits for units of a SKU, first come first served, and who has been offered some.
+
+An entry is a value; a new one takes its place where something changes. Queues are derived from the
+entries that still wait. Nothing here decides: see ``waiting`` and ``offering``.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from heapq import heappop, heappush
+from typing import Any, NamedTuple
+
+from engine.record import CHANNEL, CUSTOMER, ZONE, Extra
+from engine.stock import Book
+
+
+class Standing(IntEnum):
+    """Where an entry is in its life. Wire format: append, never renumber."""
+
+    WAITING = 0
+    OFFERED = 1  # Units are held for it; what becomes of them is told by the reservation.
+    LEFT = 2  # Its customer has left.
+    EXPIRED = 3  # No units came in its time.
+    OVER_LIMIT = 4  # Its customer has as many by now as one may have.
+
+
+class Entry(NamedTuple):
+    """One customer's place in the list of one SKU. Times in ms."""
+
+    key: str
+    number: int  # Within the SKU: smaller is served first.
+    standing: Standing
+    sku: str
+    units: int
+    channel: str | None
+    customer: str
+    zone: str | None  # Where the parcel goes.
+    digest: str  # Of the request, hex.
+    offer_ms: int  # How long units are held for it.
+    joined_at_ms: int
+    until_ms: int  # When it gives up waiting; when its offer ends; when it ended.
+    reservation: str | None  # Key of the offer.
+
+    @property
+    def extra(self) -> Extra:
+        """Its rarer members as those of a reservation."""
+        members = {CHANNEL: self.channel, CUSTOMER: self.customer, ZONE: self.zone}
+        return {name: value for name, value in members.items() if value is not None}
+
+    def waits(self, now_ms: int) -> bool:
+        """Whether it may still be offered units."""
+        return self.standing == Standing.WAITING and now_ms < self.until_ms
+
+
+class Queue:
+    """Those who wait for one SKU, first first."""
+
+    __slots__ = ("_stirred", "book", "entries")
+
+    def __init__(self, book: Book, stirred: dict[str, None]) -> None:
+        self.book = book
+        self.entries: dict[str, Entry] = {}
+        self._stirred = stirred
+
+    def stir(self) -> None:
+        """Units may have come back, or somebody may have more now: look whom to serve."""
+        self._stirred[self.book.sku] = None
+
+    def add(self, entry: Entry) -> None:
+        """Put an entry in its place, which nearly always is the last."""
+        last = self.last_number()
+        self.entries[entry.key] = entry
+        if entry.number < last:
+            ordered = sorted(self.entries.values(), key=lambda entry: entry.number)
+            self.entries = {entry.key: entry for entry in ordered}
+
+    def last_number(self) -> int:
+        """The number of the last; 0 where nobody waits."""
+        return next(reversed(self.entries.values())).number if self.entries else 0
+
+    def place(self, key: str) -> int:
+        """One's place, from 1."""
+        return list(self.entries).index(key) + 1
+
+
+class WaitingList:
+    """All entries of one shard, the ended ones too for as long as they are told of."""
+
+    def __init__(self, kept_ms: int) -> None:
+        """``kept_ms``: how long an entry is told of after its end."""
+        self.entries: dict[str, Entry] = {}
+        #: Entries as the store has them, until they are loaded.
+        self.kept: dict[str, list[Any]] = {}
+        #: SKUs whose queues are to be looked at, first first.
+        self.stirred: dict[str, None] = {}
+        #: Of those the ones that the last look had no time for: nobody else is served before.
+        self.behind: frozenset[str] = frozenset()
+        #: The store has no memory for more: no offers until it has.
+        self.paused = False
+        self._kept_ms = kept_ms
+        self._due: list[tuple[int, str]] = []
+
+    def load(self, books: Mapping[str, Book]) -> None:
+        """Take in what the store has kept; each queue is to be looked at."""
+        entries = [Entry(*members) for members in self.kept.values()]
+        for entry in sorted(entries, key=lambda entry: entry.number):
+            self.set(books, entry.key, entry._replace(standing=Standing(entry.standing)))
+        self.kept = {}
+
+    def set(self, books: Mapping[str, Book], key: str, entry: Entry | None) -> None:
+        """Let an entry be as given; None: there is none."""
+        before = self.entries.pop(key, None)
+        if before is not None and before.standing is Standing.WAITING:
+            self._leave(books[before.sku], key)
+        if entry is None:
+            return
+        self.entries[key] = entry
+        heappush(self._due, (self._due_ms(entry), key))
+        if entry.standing is Standing.WAITING:
+            self._join(books[entry.sku], entry)
+
+    def _join(self, book: Book, entry: Entry) -> None:
+        queue = book.waiting
+        if queue is None:
+            queue = book.waiting = Queue(book, self.stirred)
+            book.reorder()
+        queue.add(entry)
+        queue.stir()
+
+    def _leave(self, book: Book, key: str) -> None:
+        queue = book.waiting
+        assert queue is not None
+        del queue.entries[key]
+        if not queue.entries:
+            book.waiting = None
+            book.reorder()
+
+    def _due_ms(self, entry: Entry) -> int:
+        waiting = entry.standing is Standing.WAITING
+        return entry.until_ms if waiting else entry.until_ms + self._kept_ms
+
+    def wants(self, now_ms: int) -> bool:
+        """Whether there is something to do: units to offer, or entries whose time is over."""
+        offers = bool(self.stirred) and not self.paused
+        return offers or (bool(self._due) and self._due[0][0] <= now_ms)
+
+    def due(self, now_ms: int, most: int) -> list[Entry]:
+        """Up to ``most`` entries whose time is over; each is named once."""
+        found: dict[str, Entry] = {}
+        while self._due and self._due[0][0] <= now_ms and len(found) < most:
+            at_ms, key = heappop(self._due)
+            entry = self.entries.get(key)
+            if entry is not None and self._due_ms(entry) == at_ms:
+                found[key] = entry
+        return list(found.values())
