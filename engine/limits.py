@@ -65,11 +65,11 @@ ID_CHARS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 200
 HOLD_SECONDS_DEFAULT: Final = 900
 HOLD_SECONDS_MAX: Final = 86_400
-#: Customers that wait for one SKU: each return of units looks through them, 0.2 ms.
+#: Customers that wait for one SKU: who asks for his place is looked up among them all.
 WAITING_MAX: Final = 1_000
 #: Entries of one shard's waiting lists, ended ones that are still told of among them.
 WAITING_SHARD_MAX: Final = 200_000
-#: Offers that one command makes, two milliseconds; the rest follow before anybody else is served.
+#: Offers made at a time, two milliseconds; the rest follow before anybody else is served.
 OFFERS_MAX: Final = 64
 #: How long somebody waits for units, and how long they are held for him then.
 WAIT_SECONDS_DEFAULT: Final = 86_400

@@ -7,6 +7,7 @@ decision that brought the units back, a bounded number at a time.
 """
 
 from hashlib import blake2b
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from engine.allowances import refuse_share
@@ -50,25 +51,31 @@ def offer(state: "ShardState", now_ms: int) -> None:
 
 
 def _serve(state: "ShardState", queue: Queue, now_ms: int, room: int) -> int:
-    """Make offers to those in one queue, at most so many tries; how many are left."""
-    left: dict[tuple[str | None, str | None], int] = {}  # Units for all who ask alike.
-    for entry in list(queue.entries.values()):
-        if room <= 0:
-            break
-        if not entry.waits(now_ms):
-            continue
+    """Make at most so many offers to those in one queue; how many more there is room for."""
+    #: Units for all who ask alike, at most: they only get fewer while offers are made.
+    left: dict[tuple[str | None, str | None], int] = {}
+    firsts: list[tuple[int, Entry]] = []
+    for kind in queue.kinds:
+        _enter(firsts, queue.first(kind, now_ms))
+    while firsts and room > 0:
+        _, entry = heappop(firsts)
         alike = (entry.channel, entry.zone)
         if alike not in left:
             extra = {name: value for name, value in entry.extra.items() if name != CUSTOMER}
             left[alike] = available(queue.book, None, demand_of(state, extra, now_ms))
-        if left[alike] < entry.units:
-            continue
-        room -= 1
-        if _try(state, entry, now_ms):
-            left.clear()
-        else:
-            left[alike] = min(left[alike], entry.units - 1)
+        if entry.units <= left[alike]:
+            if _try(state, entry, now_ms):
+                room -= 1
+                _enter(firsts, queue.first(entry.kind, now_ms))
+            else:
+                left[alike] = entry.units - 1
     return room
+
+
+def _enter(firsts: list[tuple[int, Entry]], entry: Entry | None) -> None:
+    """The first of a kind stands among those of the others."""
+    if entry is not None:
+        heappush(firsts, (entry.number, entry))
 
 
 def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:

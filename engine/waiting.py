@@ -39,7 +39,7 @@ def join(state: ShardState, command: Command, now_ms: int) -> Reply:
     queue = state.books[sku].waiting
     others = queue.entries if queue is not None else {}
     for other in others.values():
-        if other.customer == extra[CUSTOMER]:
+        if other.customer == extra[CUSTOMER] and other.waits(now_ms):
             return [Outcome.ALREADY_WAITING, other.key]
     if len(others) >= WAITING_MAX or len(state.waiting.entries) >= WAITING_SHARD_MAX:
         return [Outcome.WAITING_FULL, sku]

@@ -7,7 +7,7 @@ entries that still wait. Nothing here decides: see ``waiting`` and ``offering``.
 from collections.abc import Mapping
 from enum import IntEnum
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from engine.record import CHANNEL, CUSTOMER, ZONE, Extra
 from engine.stock import Book
@@ -46,19 +46,30 @@ class Entry(NamedTuple):
         members = {CHANNEL: self.channel, CUSTOMER: self.customer, ZONE: self.zone}
         return {name: value for name, value in members.items() if value is not None}
 
+    @property
+    def kind(self) -> "Kind":
+        """What it has in common with those who want the same."""
+        return self.channel, self.zone, self.units
+
     def waits(self, now_ms: int) -> bool:
         """Whether it may still be offered units."""
         return self.standing == Standing.WAITING and now_ms < self.until_ms
 
 
+#: Channel, zone and units: of entries that have these in common the first is served first.
+Kind: TypeAlias = tuple[str | None, str | None, int]
+
+
 class Queue:
     """Those who wait for one SKU, first first."""
 
-    __slots__ = ("_stirred", "book", "entries")
+    __slots__ = ("_stirred", "book", "entries", "kinds")
 
     def __init__(self, book: Book, stirred: dict[str, None]) -> None:
         self.book = book
         self.entries: dict[str, Entry] = {}
+        #: The same by what they want: a look at the first of each kind is a look at all.
+        self.kinds: dict[Kind, dict[str, Entry]] = {}
         self._stirred = stirred
 
     def stir(self) -> None:
@@ -66,20 +77,44 @@ class Queue:
         self._stirred[self.book.sku] = None
 
     def add(self, entry: Entry) -> None:
-        """Put an entry in its place, which nearly always is the last."""
-        last = self.last_number()
-        self.entries[entry.key] = entry
-        if entry.number < last:
-            ordered = sorted(self.entries.values(), key=lambda entry: entry.number)
-            self.entries = {entry.key: entry for entry in ordered}
+        """Put an entry in its place."""
+        _add(self.entries, entry)
+        _add(self.kinds.setdefault(entry.kind, {}), entry)
+
+    def remove(self, entry: Entry) -> None:
+        """It waits no longer."""
+        del self.entries[entry.key]
+        alike = self.kinds[entry.kind]
+        del alike[entry.key]
+        if not alike:
+            del self.kinds[entry.kind]
+
+    def first(self, kind: Kind, now_ms: int) -> Entry | None:
+        """The first of a kind who may be offered units."""
+        alike = self.kinds.get(kind, {})
+        return next((entry for entry in alike.values() if entry.waits(now_ms)), None)
 
     def last_number(self) -> int:
         """The number of the last; 0 where nobody waits."""
-        return next(reversed(self.entries.values())).number if self.entries else 0
+        return _last_number(self.entries)
 
     def place(self, key: str) -> int:
         """One's place, from 1."""
         return list(self.entries).index(key) + 1
+
+
+def _last_number(entries: dict[str, Entry]) -> int:
+    return next(reversed(entries.values())).number if entries else 0
+
+
+def _add(entries: dict[str, Entry], entry: Entry) -> None:
+    """In order of their numbers, which nearly always is at the end."""
+    last = _last_number(entries)
+    entries[entry.key] = entry
+    if entry.number < last:
+        ordered = sorted(entries.values(), key=lambda entry: entry.number)
+        entries.clear()
+        entries.update((entry.key, entry) for entry in ordered)
 
 
 class WaitingList:
@@ -110,7 +145,7 @@ class WaitingList:
         """Let an entry be as given; None: there is none."""
         before = self.entries.pop(key, None)
         if before is not None and before.standing is Standing.WAITING:
-            self._leave(books[before.sku], key)
+            self._leave(books[before.sku], before)
         if entry is None:
             return
         self.entries[key] = entry
@@ -126,10 +161,10 @@ class WaitingList:
         queue.add(entry)
         queue.stir()
 
-    def _leave(self, book: Book, key: str) -> None:
+    def _leave(self, book: Book, entry: Entry) -> None:
         queue = book.waiting
         assert queue is not None
-        del queue.entries[key]
+        queue.remove(entry)
         if not queue.entries:
             book.waiting = None
             book.reorder()

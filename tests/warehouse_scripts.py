@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine import commands
-from engine.commands import Command, network, promising, shares, supplies
+from engine.commands import Command, network, promising, shares, supplies, waiting
 from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, ZONE
 from engine.stock import SupplyMembers, Terms
 from tests.builders import reserve
@@ -26,6 +26,7 @@ class WarehouseScript(Script):
             self.supply, self.supply, self.supply, self.came, self.came, self.name, self.lane,
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
             self.marked, self.unserved, self.moved, self.hinted, self.hinted,
+            self.waited, self.waited, self.waited, self.left,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -44,6 +45,24 @@ class WarehouseScript(Script):
         made = reserve(self.new(), *self.lines(), hold_ms=hold_ms, **extra)
         self.asked.append(made)
         return made
+
+    def waited(self) -> Command:
+        """Somebody waits, or asks for it again."""
+        key, units = f"wait-{self.random.randint(1, 30)}", self.random.randint(1, 4)
+        customer = self.random.choice(("c1", "c2", key))
+        where = self.random.choice(({}, {CHANNEL: "live"}, {ZONE: "north"}, {ZONE: "nowhere"}))
+        wait_ms = self.random.choice((500, 60_000, HOUR_MS))
+        asked = bytes([units]) * 16
+        return waiting.join(
+            key, asked, self.sku(), units, {CUSTOMER: customer, **where}, wait_ms, 30_000
+        )
+
+    def left(self) -> Command:
+        """Somebody has had enough, or asks for his place; or the owner looks after the lists."""
+        key = f"wait-{self.random.randint(1, 30)}"
+        return self.random.choice((
+            waiting.leave(key), waiting.read(key), waiting.serve(), waiting.serve(),
+        ))  # fmt: skip
 
     def quota(self) -> Command:
         """Units apart, a cap, a buffer, or a part of what is there."""

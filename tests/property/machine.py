@@ -61,12 +61,20 @@ def image(ledger: Ledger) -> dict[str, Any]:
             for position in book.positions.values()
         },
         "versions": (ledger.network, dict(ledger.elements)),
+        "waiting": (
+            dict(ledger.waiting.entries),
+            {
+                sku: list(book.waiting.entries.values())
+                for sku, book in ledger.books.items()
+                if book.waiting is not None
+            },
+        ),
         "head": (ledger.seq, ledger.head),
     }
 
 
 def looked_after(ledger: Ledger, now_ms: int) -> None:
-    """Every hold and taken piece is due in time; every debt is known."""
+    """Every hold and taken piece is due in time; debts and who waits are looked after."""
     first: dict[str, int] = {}
     for span, names in ledger._due.items():
         for name in names:
@@ -82,6 +90,10 @@ def looked_after(ledger: Ledger, now_ms: int) -> None:
         if OWES in reservation.extra:
             owing.add(name)
     assert ledger.owing == owing
+    listed = ledger.waiting
+    assert {(listed._due_ms(entry), key) for key, entry in listed.entries.items()} <= set(
+        listed._due
+    )
 
 
 @dataclass

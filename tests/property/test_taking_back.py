@@ -94,6 +94,7 @@ class Shard:
         fresh.load_records(hashes["reservations"].items())
         assert counters(fresh) == counters(self.ledger)
         assert fresh.shortfalls == self.ledger.shortfalls
+        assert fresh.waiting.entries == self.ledger.waiting.entries
         assert fresh.stop_where_books_differ(hashes["free"]) == []
 
 

@@ -65,6 +65,32 @@ def test_what_is_released_is_offered_in_turn_and_confirmed_as_any_hold(ledger: L
     assert ledger.decide(commands.confirm(offered["reservation"]), NOW_MS)[0] == Outcome.OK
 
 
+def test_nobody_slips_in_between_a_release_and_the_offer(ledger: Ledger) -> None:
+    """Not even in the same batch."""
+    join(ledger, "a", 2)
+    replies = ledger.decide_all([commands.release("all"), reserve("other", ("A", 3))], NOW_MS)
+    assert replies[1] == [Outcome.SHORT, [["A", None, 3, 1]], False]
+
+
+def test_what_was_still_to_be_offered_is_so_again_when_a_batch_is_taken_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner goes on by itself, whether or not anything else happens."""
+    monkeypatch.setattr(offering, "OFFERS_MAX", 2)
+    for key in "abc":
+        join(ledger, key)
+    ledger.decide(commands.release("all"), NOW_MS)
+    ledger.seal()
+    ledger.decide(waiting.serve(), NOW_MS)
+    sealed = ledger.seal()
+    assert sealed is not None
+    assert not ledger.waiting.wants(NOW_MS)
+    ledger.take_back(sealed)
+    assert ledger.waiting.wants(NOW_MS)
+    ledger.decide(waiting.serve(), NOW_MS)
+    assert statuses(ledger, *"abc") == ["OFFERED"] * 3
+
+
 def test_an_offer_that_expires_goes_to_the_next(ledger: Ledger) -> None:
     """In the very decision that ends it."""
     join(ledger, "a", 3)
