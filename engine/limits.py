@@ -43,6 +43,8 @@ CHANGES_ROWS_MAX: Final = 5_000
 LOW_STOCK_BACK_PERMILLE: Final = 100
 #: Orders of one wave.
 WAVE_ORDERS_MAX: Final = 200_000
+#: Orders that one command moves.
+MOVES_MAX: Final = 256
 #: Records looked at for one answer to what may be moved.
 MOVABLE_LOOKED_AT: Final = 2_000
 #: How far back a count may be dated: what moved since is remembered for so long.

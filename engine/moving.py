@@ -9,13 +9,13 @@ shipped.
 from collections import Counter
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from engine.accounts import account_of
 from engine.backings import restand, units_left
 from engine.commands import Command, Reply
+from engine.commands.moving import Row
 from engine.costing import costs_of
-from engine.demand import demand_of
+from engine.demand import demand_of, share_name
 from engine.events import Event
 from engine.limits import MOVABLE_LOOKED_AT
 from engine.outcome import Outcome
@@ -48,20 +48,97 @@ def movable(state: ShardState, command: Command, now_ms: int) -> Reply:
     return [OK, place if place < len(state.reservations) else None, *rows]
 
 
+class _Ready(NamedTuple):
+    """A move that may be made as far as its own record goes."""
+
+    at: int
+    key: str
+    reservation: Reservation
+    rows: list[Row]
+
+
 def move(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.moving.move``."""
-    _, key, seen, rows = command
+    outcomes: list[int] = []
+    ready: list[_Ready] = []
+    for at, (key, seen, rows) in enumerate(command[1]):
+        reservation = _as_seen(state, key, seen)
+        known = key in {one.key for one in ready}
+        if known or reservation is None or not _may_leave(state, reservation, rows):
+            outcomes.append(Outcome.STALE)
+        else:
+            outcomes.append(OK)
+            ready.append(_Ready(at, key, reservation, rows))
+    while (short := _short(state, ready)) is not None:
+        outcomes[ready.pop(short).at] = Outcome.SHORT
+    for one in ready:
+        _make(state, one, now_ms)
+    for position in dict.fromkeys(
+        state.books[sku].positions[node]
+        for one in ready
+        for sku, *nodes, _ in one.rows
+        for node in nodes
+    ):
+        moved(position)
+        review(state, position)
+    return [OK, outcomes]
+
+
+def _as_seen(state: ShardState, key: str, seen: bytes) -> Reservation | None:
+    """The reservation if it still is what the mover saw, and may be moved at all."""
     record = state.reservations.get(key)
-    if record is None or revision(record) != seen:
-        return [Outcome.STALE, key]
+    if record is None or key[0] == PIECE or (seen and revision(record) != seen):
+        return None
     reservation = Reservation(record)
     if reservation.status not in (Status.HELD, Status.CONFIRMED) or PICKUP in reservation.extra:
-        return [Outcome.STALE, key]
-    refused = _refused(state, reservation, rows)
-    if refused is not None:
-        return refused
-    confirmed = reservation.status is Status.CONFIRMED
+        return None
+    return reservation
+
+
+def _may_leave(state: ShardState, reservation: Reservation, rows: list[Row]) -> bool:
+    """Whether all these units stand where they are to leave, and nothing holds them there."""
+    left = Counter(units_left(reservation))
     for sku, origin, to, units in rows:
+        book = state.books.get(sku)
+        left[sku, origin] -= units
+        if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in origin + to:
+            return False
+        if book.stopped or to not in book.positions or _exclusive(book, reservation):
+            return False
+    return bool(rows)
+
+
+def _exclusive(book: Book, reservation: Reservation) -> bool:
+    """Whether its units were set aside at their node for its channel or campaign."""
+    share = book.shares.get(share_name(reservation.extra) or "")
+    return share is not None and share.exclusive > 0
+
+
+def _short(state: ShardState, ready: list[_Ready]) -> int | None:
+    """The last of ``ready`` that enters a node which has not got the units; None: all fit."""
+    net: Counter[tuple[str, str]] = Counter()
+    for one in ready:
+        for sku, origin, to, units in one.rows:
+            net[sku, origin] -= units
+            net[sku, to] += units
+    full = {
+        (sku, node)
+        for (sku, node), units in net.items()
+        if units > 0 and state.books[sku].positions[node].sellable < units
+    }
+    if not full:
+        return None
+    return next(
+        at
+        for at in reversed(range(len(ready)))
+        if any((row[0], row[2]) in full for row in ready[at].rows)
+    )
+
+
+def _make(state: ShardState, one: _Ready, now_ms: int) -> None:
+    reservation = one.reservation
+    confirmed = reservation.status is Status.CONFIRMED
+    for sku, origin, to, units in one.rows:
         positions = state.books[sku].positions
         for at, change in ((positions[origin], -units), (positions[to], units)):
             state.touch(at)
@@ -73,48 +150,14 @@ def move(state: ShardState, command: Command, now_ms: int) -> Reply:
         for line in reservation.lines:
             if line[0] == sku and left:
                 left -= restand(line, origin, to, left)
-        for at in (positions[origin], positions[to]):
-            moved(at)
-            review(state, at)
     if COSTS in reservation.extra:
-        skus = {row[0] for row in rows}
+        skus = {row[0] for row in one.rows}
         lines = [line for line in reservation.lines if line[0] in skus]
-        others = {
-            at: cost
-            for at, cost in reservation.extra[COSTS].items()
-            if at.partition("|")[0] not in skus
-        }
+        told = reservation.extra[COSTS].items()
+        others = {at: cost for at, cost in told if at.partition("|")[0] not in skus}
         demand = demand_of(state, reservation.extra, now_ms)
         reservation.extra[COSTS] = {**others, **costs_of(state, lines, demand)}
     reservation.level = state.level
     changed = reservation.packed()
-    state.put(key, changed)
-    state.fact(Event.MOVED, key, changed)
-    return [OK, changed]
-
-
-def _refused(state: ShardState, reservation: Reservation, rows: Any) -> Reply | None:
-    """Why the moves cannot be made; None if all can."""
-    left = Counter(units_left(reservation))
-    wanted: Counter[tuple[str, str]] = Counter()
-    for sku, origin, to, units in rows:
-        book = state.books.get(sku)
-        left[sku, origin] -= units
-        if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in origin + to:
-            return [Outcome.STALE, sku]
-        if book.stopped or _exclusive(book, reservation):
-            return [Outcome.STALE, sku]
-        wanted[sku, to] += units
-    short = []
-    for (sku, node), units in wanted.items():
-        position = state.books[sku].positions.get(node)
-        there = 0 if position is None else position.sellable
-        if there < units:
-            short.append([sku, node, units, there])
-    return [Outcome.SHORT, short, False] if short else None
-
-
-def _exclusive(book: Book, reservation: Reservation) -> bool:
-    """Whether its units were set aside at their node for its channel or campaign."""
-    counted = account_of(book, reservation.extra)
-    return counted is not None and counted.share is not None and counted.share.exclusive > 0
+    state.put(one.key, changed)
+    state.fact(Event.MOVED, one.key, changed)

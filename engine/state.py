@@ -239,8 +239,10 @@ class ShardState:
 
     def count(self, counts: dict[str, int], name: str, units: int) -> None:
         """Count units under a name."""
+        before = counts.get(name, 0)
         add_to(counts, name, units)
-        self.effects.counted.append((counts, name, units))
+        # As much as there really was: nobody is counted below nothing.
+        self.effects.counted.append((counts, name, counts.get(name, 0) - before))
 
     def hold(self, position: Position, units: int) -> None:
         """Set free units aside; negative gives them back."""

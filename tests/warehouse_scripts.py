@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine import commands
-from engine.commands import Command, network, promising, shares, supplies, waiting
+from engine.commands import Command, moving, network, promising, shares, supplies, waiting
 from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, ZONE
 from engine.stock import SupplyMembers, Terms
 from tests.builders import reserve
@@ -25,7 +25,7 @@ class WarehouseScript(Script):
             self.quota, self.quota, self.lent, self.campaign, self.campaign, self.record,
             self.supply, self.supply, self.supply, self.came, self.came, self.name, self.lane,
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
-            self.marked, self.unserved, self.moved, self.hinted, self.hinted,
+            self.marked, self.unserved, self.moved, self.hinted, self.hinted, self.reassigned,
             self.waited, self.waited, self.waited, self.left,
         ]  # fmt: skip
 
@@ -161,6 +161,19 @@ class WarehouseScript(Script):
             shares.preview_campaign(terms, [[sku, 4]]), shares.find_campaigns(campaign),
             supplies.read_supply(sku, self.random.choice(_SUPPLIES)), supplies.shortfalls("", 100),
         ))  # fmt: skip
+
+    def reassigned(self) -> Command:
+        """Promises that are to stand elsewhere, or what may be moved."""
+        if self.random.random() < 0.2:
+            return moving.movable(self.random.choice((0, 3)), 5, held=self.random.random() < 0.5)
+        seen = self.random.choice((b"", b"", b"12345678"))
+        keys = {self.known() for _ in range(self.random.randint(1, 3))}
+        asked = []
+        for key in sorted(keys):
+            origin, to = self.random.sample(NODES, 2)
+            rows = [(self.random.choice(SKUS), origin, to, self.random.randint(1, 2))]
+            asked.append((key, seen, rows))
+        return moving.move(asked)
 
     def hinted(self) -> Command:
         """All of a SKU is asked for, or it is asked whether anything is left."""

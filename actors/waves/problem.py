@@ -9,6 +9,7 @@ import numpy as np
 from actors.waves.gathering import Gathered, Order
 from engine.backings import units_left
 from engine.lanes import DAY_MS, ready_at
+from engine.limits import MOVES_MAX
 from engine.moving import revision
 from engine.record import CHANNEL, DELIVER_BY, SHIPPED, ZONE
 from engine.stock import ON_ITS_WAY
@@ -212,3 +213,36 @@ def moves(wave: Wave, plan: Plan) -> list[Move]:
         Move(at, wave.orders[at].shard, wave.orders[at].key, revision(wave.orders[at].record), rows)
         for at, rows in changed.items()
     ]
+
+
+def grouped(moves: list[Move]) -> list[list[Move]]:
+    """Moves in commands of one shard each, those of the same SKUs together.
+
+    In one command units may change places; a command's size is what a shard can decide without
+    keeping buyers waiting.
+    """
+    by_sku: dict[tuple[int, str], list[Move]] = {}
+    for move in moves:
+        for sku in {row[0] for row in move.rows}:
+            by_sku.setdefault((move.shard, sku), []).append(move)
+    groups: dict[int, list[list[Move]]] = {}
+    seen: set[int] = set()
+    for first in moves:
+        if first.order in seen:
+            continue
+        # All that is reached over shared SKUs, breadth first: neighbours lie near each other.
+        seen.add(first.order)
+        component, at = [first], 0
+        while at < len(component):
+            for sku in sorted({row[0] for row in component[at].rows}):
+                for other in by_sku.pop((first.shard, sku), ()):
+                    if other.order not in seen:
+                        seen.add(other.order)
+                        component.append(other)
+            at += 1
+        made = groups.setdefault(first.shard, [[]])
+        for move in component:
+            if len(made[-1]) == MOVES_MAX:
+                made.append([])
+            made[-1].append(move)
+    return [group for made in groups.values() for group in made if group]

@@ -9,7 +9,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from actors.waves.gathering import CannotGather, Gathered, Shards, gather
-from actors.waves.problem import Move, Wave, build, moves
+from actors.waves.problem import Move, Wave, build, grouped, moves
 from engine.commands import moving
 from engine.limits import WAVE_ORDERS_MAX
 from engine.outcome import Outcome, but_for_copies
@@ -32,9 +31,9 @@ log = structlog.get_logger()
 _NICE: Final = 10
 #: Beyond its seconds a solver may take so long to load and to write; then it is ended.
 _GRACE_S: Final = 30.0
-#: Moves on their way at the same time, and how often those are tried again whose units another
-#: move has still to free.
-_AT_ONCE: Final = 64
+#: Commands on their way at the same time, and how often moves are tried again whose units others
+#: have still to free.
+_AT_ONCE: Final = 8
 _PASSES: Final = 4
 _CALL_S: Final = 5.0
 
@@ -158,14 +157,15 @@ async def _rest(child: asyncio.subprocess.Process) -> str:
 
 
 async def _apply(client: Shards, done: Done, report: Report) -> None:
-    """Make the moves; those whose units another has to free first are tried again behind it."""
-    waiting: Sequence[Move] = done.moves
+    """Make the moves; those whose units others have to free first are tried again behind them."""
+    waiting = done.moves
     for _ in range(_PASSES):
+        groups = grouped(waiting)
         short: list[Move] = []
-        for start in range(0, len(waiting), _AT_ONCE):
-            some = waiting[start : start + _AT_ONCE]
-            outcomes = await asyncio.gather(*(_move(client, move) for move in some))
-            for move, outcome in zip(some, outcomes, strict=True):
+        for start in range(0, len(groups), _AT_ONCE):
+            some = groups[start : start + _AT_ONCE]
+            told = await asyncio.gather(*(_move(client, group) for group in some))
+            for move, outcome in (pair for pairs in told for pair in pairs):
                 if outcome == Outcome.OK:
                     report.moved += 1
                 elif outcome == Outcome.SHORT:
@@ -181,7 +181,10 @@ async def _apply(client: Shards, done: Done, report: Report) -> None:
     report.refused_moves += len(waiting)
 
 
-async def _move(client: Shards, move: Move) -> int:
+async def _move(client: Shards, group: list[Move]) -> list[tuple[Move, int]]:
+    """Each move's outcome; a shard that does not answer has refused them all."""
     deadline_at = asyncio.get_running_loop().time() + _CALL_S
-    command = moving.move(move.key, move.revision, move.rows)
-    return int(but_for_copies(await client.call(move.shard, command, deadline_at))[0])
+    command = moving.move([(move.key, move.revision, move.rows) for move in group])
+    reply = but_for_copies(await client.call(group[0].shard, command, deadline_at))
+    outcomes = reply[1] if reply[0] == Outcome.OK else [reply[0]] * len(group)
+    return list(zip(group, outcomes, strict=True))

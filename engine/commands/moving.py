@@ -15,10 +15,15 @@ def movable(start: int, most: int, *, held: bool) -> Command:
     return [Op.MOVABLE, start, most, held]
 
 
-def move(key: str, revision: bytes, rows: Sequence[tuple[str, str, str, int]]) -> Command:
-    """Let units of a reservation stand on other nodes: ``[sku, from node, to node, units]``.
+#: ``[sku, from node, to node, units]``
+Row = tuple[str, str, str, int]
 
-    All of them or none. ``revision`` (``moving.revision``) is of the record that the mover saw.
-    → OK with the record; STALE if it is another now; SHORT if a node has not got the units.
+
+def move(asked: Sequence[tuple[str, bytes, Sequence[Row]]]) -> Command:
+    """Let units of reservations stand on other nodes: ``[key, revision, rows]``, a key once.
+
+    ``revision`` (``moving.revision``) is of the record that the mover saw; empty: as it is now. A
+    reservation's rows are made all or none; what one move frees another may take. → OK, then for
+    each an outcome: OK; STALE if the record is another now; SHORT if a node has not got the units.
     """
-    return [Op.MOVE, key, revision, rows]
+    return [Op.MOVE, asked]

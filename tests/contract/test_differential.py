@@ -65,6 +65,8 @@ def test_the_scripts_are_of_the_whole_command_set(monkeypatch: pytest.MonkeyPatc
                 done.add(Op(command[0]))
             if command[0] == Op.ADJUST and outcome == Outcome.OK:
                 answers.update(Outcome(row[0]) for row in members if len(row) == 3)
+            if command[0] == Op.MOVE:
+                answers.update(map(Outcome, members[0]))
         for entry in entries:
             facts.update(map(Event, unpack(entry.events)[3][::3]))
     assert done == set(Op)

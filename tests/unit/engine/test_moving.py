@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from engine import commands
-from engine.commands import Reply, moving
+from engine.commands import moving
 from engine.commands.shares import set_quota
 from engine.ledger import Ledger
 from engine.moving import revision
@@ -25,16 +25,18 @@ def confirmed(ledger: Ledger, key: str, *wanted: Any, **extra: Any) -> bytes:
     return ledger.reservations[key]
 
 
-def move(ledger: Ledger, key: str, record: bytes, *rows: Any) -> Reply:
-    return ledger.decide(moving.move(key, revision(record), list(rows)), NOW_MS)
+def move(ledger: Ledger, key: str, record: bytes, *rows: Any) -> int:
+    """The outcome of one order's move."""
+    reply = ledger.decide(moving.move([(key, revision(record), list(rows))]), NOW_MS)
+    assert reply[0] == Outcome.OK
+    return int(reply[1][0])
 
 
 def test_units_stand_elsewhere_and_nothing_else_changes() -> None:
     ledger = stocked_ledger(STOCK)
     record = confirmed(ledger, "k", ("A", 3), ("B", 2))
-    reply = move(ledger, "k", record, ("A", "w1", "w2", 3), ("B", "w1", "w2", 1))
-    assert reply[0] == Outcome.OK
-    assert Reservation(reply[1]).lines == [
+    assert move(ledger, "k", record, ("A", "w1", "w2", 3), ("B", "w1", "w2", 1)) == Outcome.OK
+    assert Reservation(ledger.reservations["k"]).lines == [
         ["A", None, 3, "w2", 3],
         ["B", None, 2, "w2", 1, "w1", 1],
     ]
@@ -48,13 +50,13 @@ def test_a_move_of_what_has_changed_is_stale() -> None:
     record = confirmed(ledger, "k", ("A", 3))
     ledger.decide(fulfil("k", "p-1", ("A", "w1", 1)), NOW_MS)
     before = counters(ledger)
-    assert move(ledger, "k", record, ("A", "w1", "w2", 3))[0] == Outcome.STALE
+    assert move(ledger, "k", record, ("A", "w1", "w2", 3)) == Outcome.STALE
     # As it is now: two units are left there to move.
     now = ledger.reservations["k"]
-    assert move(ledger, "k", now, ("A", "w1", "w2", 3))[0] == Outcome.STALE
+    assert move(ledger, "k", now, ("A", "w1", "w2", 3)) == Outcome.STALE
     assert counters(ledger) == before
-    assert move(ledger, "k", now, ("A", "w1", "w2", 2))[0] == Outcome.OK
-    assert move(ledger, "none", now, ("A", "w1", "w2", 2))[0] == Outcome.STALE
+    assert move(ledger, "k", now, ("A", "w1", "w2", 2)) == Outcome.OK
+    assert move(ledger, "none", now, ("A", "w1", "w2", 2)) == Outcome.STALE
     check(ledger)
 
 
@@ -62,19 +64,43 @@ def test_no_node_is_promised_beyond_what_it_has_and_all_moves_or_none() -> None:
     ledger = stocked_ledger(STOCK)
     record = confirmed(ledger, "k", ("A", 6), ("B", 2))
     before = counters(ledger)
-    reply = move(ledger, "k", record, ("B", "w1", "w2", 2), ("A", "w1", "w3", 2))
-    assert reply == [Outcome.SHORT, [["A", "w3", 2, 1]], False]
-    assert move(ledger, "k", record, ("B", "w1", "w9", 2))[0] == Outcome.SHORT
+    both = ("B", "w1", "w2", 2), ("A", "w1", "w3", 2)
+    assert move(ledger, "k", record, *both) == Outcome.SHORT
+    assert move(ledger, "k", record, ("B", "w1", "w9", 2)) == Outcome.STALE
     assert counters(ledger) == before
+
+
+def test_two_orders_change_places_where_neither_could_move_alone() -> None:
+    ledger = stocked_ledger({"A": {"w1": 1, "w2": 1}})
+    one, two = confirmed(ledger, "one", ("A", 1, "w1")), confirmed(ledger, "two", ("A", 1, "w2"))
+    assert move(ledger, "one", one, ("A", "w1", "w2", 1)) == Outcome.SHORT
+    swap = [
+        ("one", revision(one), [("A", "w1", "w2", 1)]),
+        ("two", revision(two), [("A", "w2", "w1", 1)]),
+        ("two", revision(two), [("A", "w2", "w1", 1)]),
+        ("gone", b"", [("A", "w2", "w1", 1)]),
+    ]
+    reply = ledger.decide(moving.move(swap), NOW_MS)
+    assert reply == [Outcome.OK, [Outcome.OK, Outcome.OK, Outcome.STALE, Outcome.STALE]]
+    check(ledger)
+
+
+def test_where_not_all_fit_the_last_to_enter_stay() -> None:
+    ledger = stocked_ledger({"A": {"w1": 3, "w2": 1}})
+    records = {key: confirmed(ledger, key, ("A", 1, "w1")) for key in ("a", "b", "c")}
+    asked = [(key, revision(seen), [("A", "w1", "w2", 1)]) for key, seen in records.items()]
+    reply = ledger.decide(moving.move(asked), NOW_MS)
+    assert reply == [Outcome.OK, [Outcome.OK, Outcome.SHORT, Outcome.SHORT]]
+    check(ledger)
 
 
 def test_units_set_aside_for_a_channel_and_units_to_be_fetched_stay() -> None:
     ledger = stocked_ledger(STOCK)
     ledger.decide(set_quota("A", "live", (4, None, 0, None)), NOW_MS)
     record = confirmed(ledger, "k", ("A", 2), **{CHANNEL: "live"})
-    assert move(ledger, "k", record, ("A", "w1", "w2", 2))[0] == Outcome.STALE
+    assert move(ledger, "k", record, ("A", "w1", "w2", 2)) == Outcome.STALE
     fetched = confirmed(ledger, "f", ("A", 1, "w2"), **{PICKUP: True})
-    assert move(ledger, "f", fetched, ("A", "w2", "w1", 1))[0] == Outcome.STALE
+    assert move(ledger, "f", fetched, ("A", "w2", "w1", 1)) == Outcome.STALE
 
 
 def test_what_may_be_moved_is_told_in_portions() -> None:
