@@ -19,7 +19,7 @@ from engine.demand import demand_of, share_name
 from engine.events import Event
 from engine.limits import MOVABLE_LOOKED_AT
 from engine.outcome import Outcome
-from engine.record import COSTS, PICKUP, ZONE, Reservation, Status, status_of
+from engine.record import COSTS, PICKUP, SHIPPED, ZONE, Reservation, Status, pack, status_of
 from engine.shortfalls import review
 from engine.state import PIECE, ShardState
 from engine.stock import ON_ITS_WAY, Book, moved
@@ -29,8 +29,13 @@ _REVISION_BYTES: Final = 8
 
 
 def revision(record: bytes) -> bytes:
-    """What tells one state of a reservation from every other."""
-    return blake2b(record, digest_size=_REVISION_BYTES).digest()
+    """What tells apart states of a reservation that a move could go wrong between.
+
+    Its status, what its lines stand on and what has left; not the news that it owes other shards.
+    """
+    seen = Reservation(record)
+    told = pack([seen.status, seen.lines, seen.extra.get(SHIPPED)])
+    return blake2b(told, digest_size=_REVISION_BYTES).digest()
 
 
 def movable(state: ShardState, command: Command, now_ms: int) -> Reply:

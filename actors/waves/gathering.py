@@ -49,9 +49,10 @@ class Order:
 class Gathered:
     """All that a problem is made of.
 
-    ``free``: sellable units by SKU and node.
+    ``free``: sellable units by SKU and node; ``shards``: how many there are.
     """
 
+    shards: int
     orders: list[Order]
     grams: dict[str, int]
     free: dict[str, dict[str, int]]
@@ -80,7 +81,7 @@ async def gather(client: Shards, *, held: bool, most: int) -> Gathered:
         name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
     }
     lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
-    return Gathered(orders, grams, free, nodes, lanes)
+    return Gathered(client.shards, orders, grams, free, nodes, lanes)
 
 
 async def _network(client: Shards) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from actors.waves.gathering import Gathered, Order
 from engine.backings import units_left
+from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
 from engine.limits import MOVES_MAX
 from engine.moving import revision
@@ -106,6 +107,7 @@ def _rows(
             (sku, node, units, len(orders))
             for (sku, node), units in sorted(units_left(order.reservation).items())
             if sku in gathered.free
+            and shard_of(sku, gathered.shards) == order.shard
             and sku not in wished
             and ON_ITS_WAY not in node
             and node in node_of

@@ -109,10 +109,30 @@ def test_a_wave_moves_orders_and_says_why(http: httpx.Client, orders: Any) -> No
     assert sum(one["type"] == "reservation.moved" for one in events) == 2
 
 
+def test_lines_on_other_shards_stay_and_the_rest_moves(http: httpx.Client, orders: Any) -> None:
+    fixed = {"near": {"z3": 900}, "far": {"z3": 100}}
+    skus = [f"M{number}" for number in range(6)]
+    found(http, {sku: {"near": 1} for sku in skus}, fixed)
+    body = {
+        "lines": [{"sku": sku, "quantity": 1} for sku in skus],
+        "destination": {"zone": "z3"},
+        "id": "o-many",
+    }
+    many = http.post("/v1/reservations", json=body).json()
+    assert http.post(f"/v1/reservations/{many['id']}/confirm").status_code == 200
+    rows = [{"sku": sku, "node": "far", "delta": 1} for sku in skus]
+    added = http.post("/v1/stock/adjustments", json={"reference": "more", "adjustments": rows})
+    assert added.status_code == 200
+    told = wave(http)
+    assert (told["moved"], told["refused_moves"]) == (1, 0), told
+    assert set(nodes(http, many)) == {"near", "far"}
+    assert http.post("/v1/audit").json()["clean"]
+
+
 def test_held_orders_take_part_only_if_asked(http: httpx.Client, orders: Any) -> None:
     held = order(http, "o-3", "A", "z1", pay=False)
-    assert wave(http, dry_run=True)["orders"] == 2
-    assert wave(http, dry_run=True, scope="confirmed_and_held")["orders"] == 3
+    assert wave(http, dry_run=True)["orders"] == 3
+    assert wave(http, dry_run=True, scope="confirmed_and_held")["orders"] == 4
     assert http.post(f"/v1/reservations/{held['id']}/release").status_code == 200
 
 
