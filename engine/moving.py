@@ -1,9 +1,9 @@
 """Backings moved from node to node: an order is promised the same units, elsewhere.
 
 Whoever plans many orders at once looks at records, thinks for seconds, and comes back with moves.
-A move names the record it saw; any change of it in between makes the move stale. Nothing is moved
-that rests on more than the record and the node: units of an exclusive share, on their way, or
-shipped.
+A move names the record it saw; any change of it in between makes the move stale. Units that are on
+their way or to be fetched stay. What is set aside for shares is nobody's to move to; the units of a
+share that were sold count by how many they are, wherever they lie.
 """
 
 from collections import Counter
@@ -19,7 +19,17 @@ from engine.demand import demand_of, share_name
 from engine.events import Event
 from engine.limits import MOVABLE_LOOKED_AT
 from engine.outcome import Outcome
-from engine.record import COSTS, PICKUP, SHIPPED, ZONE, Reservation, Status, pack, status_of
+from engine.record import (
+    CHANNEL,
+    COSTS,
+    PICKUP,
+    SHIPPED,
+    ZONE,
+    Reservation,
+    Status,
+    pack,
+    status_of,
+)
 from engine.shortfalls import review
 from engine.state import PIECE, ShardState
 from engine.stock import ON_ITS_WAY, Book, moved
@@ -108,15 +118,18 @@ def _may_leave(state: ShardState, reservation: Reservation, rows: list[Row]) -> 
         left[sku, origin] -= units
         if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in origin + to:
             return False
-        if book.stopped or to not in book.positions or _exclusive(book, reservation):
+        if book.stopped or to not in book.positions or not _welcome(book, reservation, to):
             return False
     return bool(rows)
 
 
-def _exclusive(book: Book, reservation: Reservation) -> bool:
-    """Whether its units were set aside at their node for its channel or campaign."""
+def _welcome(book: Book, reservation: Reservation, node: str) -> bool:
+    """Whether its channel may use the node, and its campaign units from there."""
+    channels = book.positions[node].place.channels
+    if channels and reservation.extra.get(CHANNEL) not in channels:
+        return False
     share = book.shares.get(share_name(reservation.extra) or "")
-    return share is not None and share.exclusive > 0
+    return share is None or share.terms.nodes is None or node in share.terms.nodes
 
 
 def _short(state: ShardState, ready: list[_Ready]) -> int | None:

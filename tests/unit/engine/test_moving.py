@@ -94,13 +94,25 @@ def test_where_not_all_fit_the_last_to_enter_stay() -> None:
     check(ledger)
 
 
-def test_units_set_aside_for_a_channel_and_units_to_be_fetched_stay() -> None:
-    ledger = stocked_ledger(STOCK)
-    ledger.decide(set_quota("A", "live", (4, None, 0, None)), NOW_MS)
-    record = confirmed(ledger, "k", ("A", 2), **{CHANNEL: "live"})
-    assert move(ledger, "k", record, ("A", "w1", "w2", 2)) == Outcome.STALE
+def test_units_to_be_fetched_stay_and_nodes_for_others_are_not_entered() -> None:
+    nodes = {"w3": {"kind": "store", "channels": ["shop"]}}
+    ledger = stocked_ledger({"A": {"w1": 5, "w2": 5, "w3": 5}}, nodes)
     fetched = confirmed(ledger, "f", ("A", 1, "w2"), **{PICKUP: True})
     assert move(ledger, "f", fetched, ("A", "w2", "w1", 1)) == Outcome.STALE
+    record = confirmed(ledger, "k", ("A", 1, "w1"))
+    assert move(ledger, "k", record, ("A", "w1", "w3", 1)) == Outcome.STALE
+
+
+def test_sold_units_of_a_channel_move_and_what_it_has_left_is_not_entered() -> None:
+    ledger = stocked_ledger({"A": {"w1": 4, "w2": 4}})
+    ledger.decide(set_quota("A", "live", (6, None, 0, None)), NOW_MS)
+    record = confirmed(ledger, "k", ("A", 1), **{CHANNEL: "live"})
+    origin = Reservation(record).lines[0][3]
+    other = "w2" if origin == "w1" else "w1"
+    free = ledger.books["A"].positions[other].sellable
+    wanted = Outcome.OK if free else Outcome.SHORT
+    assert move(ledger, "k", record, ("A", origin, other, 1)) == wanted
+    check(ledger)
 
 
 def test_what_may_be_moved_is_told_in_portions() -> None:
