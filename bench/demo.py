@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench import rivals
+from bench import drop_wave, rivals
 from bench.arrivals import Spike, Times, replay, spike
 from bench.audit import Told, audit
 from bench.drop import CAMPAIGN, CHANNEL, Network, close_drop, network, open_drop
@@ -106,6 +106,8 @@ async def play(scenario: Scenario, options: Options) -> Run:
             told = Told()
             await _sell(product.address, sale, around, told, options, run)
             _report(await close_drop(product.address), run)
+            options.say("planning the drop's orders together")
+            await drop_wave.assign(product.address, run)
             await _ceiling(product.address, scenario.demand, told, steps, run)
             options.say("audit")
             skus = {sku for basket in sale.baskets for sku, _ in basket}

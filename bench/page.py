@@ -59,6 +59,13 @@ _CAMPAIGN: Final = (
 )  # fmt: skip
 
 
+#: What the drop's orders cost to send.
+_WAVE: Final = (
+    ("wave_cost_before", "each order alone"), ("wave_cost_after", "planned together"),
+    ("wave_bound", "no plan costs less"),
+)  # fmt: skip
+
+
 def picture(report: Document) -> str:
     """One SVG for a README: what was sold when, and who else would have sold how much."""
     audit = report["audit"] or {"oversold_units": 0, "acknowledged_missing": 0}
@@ -82,13 +89,17 @@ def plots(report: Document) -> list[str]:
             if figure in report["figures"]]  # fmt: skip
     if len(rows) > 1:
         parts.append(bars("Reservations a second, same machine, same durability", rows, "/s"))
-    declared = [
-        (name, report["figures"][figure]["median"])
-        for figure, name in _CAMPAIGN
-        if figure in report["figures"]
-    ]
-    if declared:
-        parts.append(bars("The drop's closing report, units", declared, ""))
+    for title, wanted in (
+        ("The drop's closing report, units", _CAMPAIGN),
+        ("Sending the drop's orders, cost", _WAVE),
+    ):
+        rows = [
+            (name, report["figures"][figure]["median"])
+            for figure, name in wanted
+            if figure in report["figures"]
+        ]
+        if rows:
+            parts.append(bars(title, rows, ""))
     return parts
 
 
