@@ -118,13 +118,9 @@ def _move(
 
 def new_position(state: ShardState, book: Book, place: Node) -> Position:
     """A position that is not there yet."""
-
-    def remove() -> None:
-        del book.positions[place.node]
-        book.reorder()
-
-    state.undo(remove)
-    return book.add(place)
+    position = book.add(place)
+    state.undo(lambda: book.leave(position))
+    return position
 
 
 def remember(state: ShardState, name: str, entry: list[Any]) -> None:

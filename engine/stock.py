@@ -256,8 +256,8 @@ class Book:
         self.low_stock: int | None = None
         self.is_low = False
         self.by_customer: dict[str, int] = {}
-        #: Some node serves certain channels only.
-        self.restricted = False
+        #: How many positions are at nodes that serve certain channels only.
+        self.restricted = 0
         #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
         self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
@@ -277,11 +277,30 @@ class Book:
         slot = slot_of(place.node, supply.supply if supply is not None else None)
         position = self.positions.get(slot)
         if position is None:
-            position = self.positions[slot] = Position(self, place, supply)
-            if supply is not None:
-                self.supplies[supply.supply] = position
-            self.reorder()
+            position = Position(self, place, supply)
+            self.enter(position)
         return position
+
+    def enter(self, position: Position) -> None:
+        """Take a position in. No walk over the others: there may be thousands, each to be added."""
+        self.positions[position.slot] = position
+        if position.supply is not None:
+            self.supplies[position.supply.supply] = position
+            return
+        self.restricted += bool(position.place.channels)
+        self.ranks.clear()
+        self.look_alone()
+
+    def leave(self, position: Position) -> None:
+        """Let a position go; no walk either."""
+        del self.positions[position.slot]
+        if position.supply is not None:
+            del self.supplies[position.supply.supply]
+            return
+        self.restricted -= bool(position.place.channels)
+        self.heap = None
+        self.ranks.clear()
+        self.look_alone()
 
     def here(self) -> list[Position]:
         """The positions of units that are there now."""
@@ -298,24 +317,30 @@ class Book:
     def hint(self, until_ms: int) -> None:
         """The SKU may be called sold out until then; 0 ends that."""
         self.hinted_until_ms = until_ms
-        self.reorder()
+        self.look_alone()
 
     def reorder(self) -> None:
         """Look again at what is derived from the positions and their nodes."""
-        positions = self.here()
-        self.restricted = any(position.place.channels for position in positions)
-        alone = len(positions) == 1 and not self.restricted and not self.stopped
-        # The short way in ``holds`` does not look.
-        alone = alone and not self.hinted_until_ms and self.limit is None and self.waiting is None
-        self.only = positions[0] if alone else None
+        self.restricted = sum(bool(position.place.channels) for position in self.here())
         self.heap = None
         self.ranks.clear()
+        self.look_alone()
         self.stir()
 
     def stir(self) -> None:
         """Look whether those who wait can be served now."""
         if self.waiting is not None:
             self.waiting.stir()
+
+    def look_alone(self) -> None:
+        """Whether there is just one place, and nothing that its short way does not look at."""
+        alone = len(self.positions) - len(self.supplies) == 1
+        alone = alone and not self.restricted and not self.stopped
+        # The short way in ``holds`` does not look.
+        alone = alone and not self.hinted_until_ms and self.limit is None and self.waiting is None
+        self.only = self.here()[0] if alone else None
+        if alone:
+            self.heap = None  # The short way does not keep it.
 
 
 def moved(position: Position) -> None:

@@ -24,7 +24,7 @@ from engine.promised import Entry
 from engine.record import COSTS, UNTOLD, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
-from engine.stock import Book, Position, Supply, SupplyMembers, slot_of
+from engine.stock import Book, Position, Supply, SupplyMembers
 
 OK = Outcome.OK
 #: What the elements of a reported supply are.
@@ -129,15 +129,9 @@ def adjusted(state: ShardState, position: Position, reason: str) -> None:
 
 
 def _add(state: ShardState, book: Book, node: str, supply: Supply) -> Position:
-    slot = slot_of(node, supply.supply)
-
-    def remove() -> None:
-        del book.positions[slot]
-        del book.supplies[supply.supply]
-        book.reorder()
-
-    state.undo(remove)
-    return book.add(state.nodes[node], supply)
+    position = book.add(state.nodes[node], supply)
+    state.undo(lambda: book.leave(position))
+    return position
 
 
 def receive(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -348,13 +342,12 @@ def forget_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     book, backing = position.book, position.backing
 
     def restore() -> None:
-        book.positions[position.slot] = book.supplies[name] = position
+        book.enter(position)
         state.ended_supplies[backing] = ended_at_ms
-        book.reorder()
 
     state.undo(restore)
-    del book.positions[position.slot], book.supplies[name], state.ended_supplies[backing]
-    book.reorder()
+    book.leave(position)
+    del state.ended_supplies[backing]
     for kind in ("u", "q"):
         state.field(f"{kind}|{backing}", None)
     state.fact(Event.FORGOTTEN, f"u|{backing}", None)

@@ -157,7 +157,7 @@ class WaitingList:
         queue = book.waiting
         if queue is None:
             queue = book.waiting = Queue(book, self.stirred)
-            book.reorder()
+            book.look_alone()
         queue.add(entry)
         queue.stir()
 
@@ -167,7 +167,7 @@ class WaitingList:
         queue.remove(entry)
         if not queue.entries:
             book.waiting = None
-            book.reorder()
+            book.look_alone()
 
     def _due_ms(self, entry: Entry) -> int:
         waiting = entry.standing is Standing.WAITING
