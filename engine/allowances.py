@@ -7,6 +7,7 @@ from engine.commands import Reply
 from engine.demand import OF_CAMPAIGN, Demand
 from engine.limits import HOLD_SECONDS_DEFAULT, ON_HAND_MAX
 from engine.outcome import Outcome
+from engine.ranking import everywhere
 from engine.record import Line
 from engine.shares import Share, share_of
 from engine.stock import Book
@@ -31,15 +32,23 @@ def allowed(share: Share, now_ms: int) -> int:
     return max(0, on_sale - share.taken)
 
 
-def most(book: Book, demand: Demand) -> int:
-    """Units that a demand may take of a SKU at most, however much there is."""
+def most(book: Book, demand: Demand, wanted: int | None = None) -> int:
+    """Units that a demand may take of a SKU at most, however much there is.
+
+    Whoever says how many are wanted is told that number, or more, where it is no fewer.
+    """
     share = share_of(book, demand)
     if share is None:
         return ON_HAND_MAX
     units = allowed(share, demand.now_ms)
-    if share.terms.buffer:
-        others = sum(position.sellable for position in book.here())
-        units = min(units, max(0, others + share.placed - share.terms.buffer))
+    buffer = share.terms.buffer
+    if buffer:
+        if wanted is None:
+            others = sum(position.sellable for position in book.here())
+        else:
+            enough = wanted + buffer
+            others = sum(there for *_, there in everywhere(book).first(enough, len(book.positions)))
+        units = min(units, max(0, others + share.placed - buffer))
     return units
 
 

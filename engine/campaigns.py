@@ -114,7 +114,7 @@ def _sources(book: Book, terms: Sequence[Any], units: int) -> list[list[Any]]:
     share = Share(book, OF_CAMPAIGN)
     share.terms = Terms(*terms)
     sources = []
-    for position in eligible(book, share):
+    for position in eligible(book, share, units):
         part = min(units, room(position))
         if part:
             supply = position.supply

@@ -9,7 +9,7 @@ from engine.outcome import Outcome
 from engine.record import pack
 from engine.shortfalls import review
 from engine.state import ShardState
-from engine.stock import Book, Node, Position, moved
+from engine.stock import Book, Node, Position, rose
 
 OK = Outcome.OK
 #: States of stock, and which may follow which: what is damaged is not sold without another look.
@@ -72,13 +72,13 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
         return [Outcome.OUT_OF_RANGE, sku, node]
     position = known if known is not None else new_position(state, book, place)
     state.touch(position)
+    if safety_stock is not None:
+        position.restock(position.on_hand, safety_stock)
+        position.withhold()
+        rose(position)
     state.correct(position, after)
     if delta is not None:
         state.movements.note(state, position, delta)
-    if safety_stock is not None:
-        position.safety_stock = safety_stock
-        position.withhold()
-        moved(position)
     review(state, position, reason or "correction")
     _tell(state, position, reference, reason)
     return position.report()

@@ -4,16 +4,16 @@ What counts: the lane's price, what the node's owner gets, and lateness. A whole
 one node where one has it, the cheapest such; else from few, the cheapest first.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from engine.demand import Demand
 from engine.lanes import ready_at
-from engine.limits import LATE_CENTS_PER_HOUR, RANKED_LOOKED_AT_MAX, SPLIT_MAX
-from engine.ranking import rank_of
-from engine.shares import Share, sellable_to, share_of
+from engine.limits import LATE_CENTS_PER_HOUR, LATE_LOOKED_AT, ON_HAND_MAX, SPLIT_MAX
+from engine.ranking import Found, Order, order_of
+from engine.shares import sellable_to, share_of
 from engine.stock import Book, Position
+from engine.visible import cost_key, serves_of, units_of, view_name
 
 Choice: TypeAlias = list[tuple[Position, int]]
 _HOUR_MS = 3_600_000
@@ -59,53 +59,80 @@ def late_cents(position: Position, demand: Demand) -> int:
     return -(-late_ms * LATE_CENTS_PER_HOUR // _HOUR_MS) if late_ms > 0 else 0
 
 
-def costed(book: Book, units: int, demand: Demand, share: Share | None) -> Choice:
+def costed(book: Book, units: int, demand: Demand) -> Choice:
     """The backings of units that are there, or of as many as few nodes have."""
-    whole = _whole(book, units, demand, share)
+    whole = _whole(book, units, demand)
     if whole is not None:
         return [(whole, units)]
-    looked_at = [at for _, at in islice(_walk(book, units, demand, share), RANKED_LOOKED_AT_MAX)]
-    cheapest = in_turn(looked_at, units, demand)
-    if len(cheapest) <= SPLIT_MAX:
+    cheapest = taken(by_cost(book, units, demand, need=1).first(units, SPLIT_MAX), units)
+    if sum(part for _, part in cheapest) == units:
         return cheapest
     # Cheap nodes have too little each: those that have most, in as few parcels as may be.
-    most = sorted(
-        ((-sellable_for(at, demand), at.slot, at) for _, at in _walk(book, units, demand, share)),
-        key=lambda entry: entry[:2],
-    )
-    return in_turn((at for _, _, at in most[:SPLIT_MAX]), units, demand)
+    return taken(_fullest(book, demand).first(units, SPLIT_MAX), units)
 
 
-def _whole(book: Book, units: int, demand: Demand, share: Share | None) -> Position | None:
+def taken(found: Iterable[Found], units: int) -> Choice:
+    """So many units of what was found, in that order."""
+    chosen: Choice = []
+    for _, position, there in found:
+        chosen.append((position, min(units, there)))
+        units -= there
+    return chosen
+
+
+def _whole(book: Book, units: int, demand: Demand) -> Position | None:
     """The cheapest position that has all units. Those further on cost more whatever they are."""
+    order = by_cost(book, units, demand, need=units)
     best: Position | None = None
     least = 0
-    for cents, position in islice(_walk(book, units, demand, share), RANKED_LOOKED_AT_MAX):
-        if best is not None and cents >= least:
-            break
-        if sellable_for(position, demand) >= units:
+    for most in LATE_LOOKED_AT:
+        found = order.first(ON_HAND_MAX * most, most)
+        for (cents, _), position, _ in found:
+            if best is not None and cents >= least:
+                return best
             total = cents + late_cents(position, demand)
             if best is None or total < least:
                 best, least = position, total
+            if total == cents:
+                return best
+        if len(found) < most:
+            break
     return best
 
 
-def _walk(
-    book: Book, units: int, demand: Demand, share: Share | None
-) -> Iterator[tuple[int, Position]]:
-    """(cents, position) of what a demand may use, the cheapest first."""
-    assert demand.zone is not None
-    assert demand.lanes is not None
-    walk = rank_of(book, demand.zone, demand.lanes, units).walk(book)
-    if share is not None and share.is_campaign:
-        return ((cents, at) for cents, at in walk if at.slot in share.aside)
-    if book.restricted or demand.pool is not None:
-        return ((cents, at) for cents, at in walk if _serves(at, demand))
-    return walk
+def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
+    """Places with ``need`` units or more, by (cents, priority) of sending ``units`` from there."""
+    zone, lanes = demand.zone, demand.lanes
+    assert zone is not None
+    assert lanes is not None
+
+    def make() -> Order:
+        serves = serves_of(demand)
+        grams = book.members[1] * units
+
+        def fixed(position: Position) -> tuple[int, int] | None:
+            lane = lanes.get(position.node)
+            if lane is None or not serves(position):
+                return None
+            place = position.place
+            cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
+            return (cents, place.priority)
+
+        return Order(book, fixed, units_of(book, demand.share), need)
+
+    return order_of(book, cost_key(view_name(book, demand), zone, units, need), make)
 
 
-def _serves(position: Position, demand: Demand) -> bool:
-    channels = position.place.channels
-    if channels and demand.channel not in channels:
-        return False
-    return demand.pool is None or position.node in demand.pool
+def _fullest(book: Book, demand: Demand) -> Order:
+    zone, lanes = demand.zone, demand.lanes
+    assert lanes is not None
+
+    def make() -> Order:
+        serves = serves_of(demand)
+
+        def fixed(position: Position) -> tuple[()] | None:
+            return () if position.node in lanes and serves(position) else None
+
+        return Order(book, fixed, units_of(book, demand.share), fullest=True)
+
+    return order_of(book, ("fullest", view_name(book, demand), zone), make)

@@ -11,7 +11,7 @@ from engine.events import FORMAT, Event
 from engine.limits import CLOSED_BUCKET_MS
 from engine.record import pack
 from engine.shares import Counts, Share
-from engine.stock import Counters, Position
+from engine.stock import Counters, Position, rose
 
 #: One shared empty pair for the many positions whose world did not change.
 _STILL = (0, 0)
@@ -127,10 +127,9 @@ class Effects:
         """Take all counters back to what they were before this batch."""
         for position, counts in self.positions.items():
             position.restore(counts)
-            position.book.heap = None
+            rose(position)
         for share, before in self.shares.items():
             share.restore(before)
-            share.book.heap = None
         for counted, name, units in reversed(self.counted):
             add_to(counted, name, -units)
 
@@ -158,10 +157,11 @@ class Effects:
         if known and now != (*before[:2], before[4], before[6]):
             self.fields[f"s|{at}"] = pack(share.header()) if share.terms.defined else None
         aside = before[5]
-        for slot in sorted(aside.keys() | share.aside.keys()):
+        changed = [slot for slot, units in share.aside.items() if aside.get(slot) != units]
+        changed += [slot for slot in aside if slot not in share.aside]
+        for slot in sorted(changed):
             units = share.aside.get(slot)
-            if units != aside.get(slot):
-                self.fields[f"a|{at}|{slot}"] = None if units is None else pack(units)
+            self.fields[f"a|{at}|{slot}"] = None if units is None else pack(units)
 
 
 def seal(

@@ -92,7 +92,7 @@ def _ship(
         if book is not None:
             position = book.positions[node]
             state.touch(position)
-            position.on_hand -= units
+            position.restock(position.on_hand - units, position.safety_stock)
             position.committed -= units
             state.movements.note(state, position, -units)
             counted = account_of(book, reservation.extra)

@@ -10,7 +10,7 @@ from engine.costed import in_turn
 from engine.costing import costs_of
 from engine.demand import Demand
 from engine.outcome import Outcome
-from engine.record import COSTS, DELIVER_BY, Extra, Line, line_units, pack
+from engine.record import COSTS, DELIVER_BY, Extra, Line, pack
 from engine.shares import Counts, Share
 from engine.sourcing import available, choose, wished
 from engine.state import ShardState
@@ -59,14 +59,15 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
         sku, wish, units = line
         book = state.books[sku]
         counted = account(book, demand.share, demand.customer)
-        for position, part in _sources(book, wish, min(units, most(book, demand)), demand):
+        found = _sources(book, wish, min(units, most(book, demand, units)), demand)
+        if not demand.partial and sum(part for _, part in found) < units:
+            break
+        for position, part in found:
             state.hold(position, part)
             if counted is not None:
                 counted.take(state, position, part)
             taken.append((position, part, counted))
             line.extend((position.slot, part))
-        if not demand.partial and line_units(line) < units:
-            break
     else:
         if taken:
             return granted
@@ -143,10 +144,9 @@ def short_reply(state: ShardState, lines: Sequence[Line], demand: Demand) -> lis
     wished: dict[str, int] = {}
     short = []
     for sku, wish, units in sorted(lines, key=lambda line: line[1] is None):
-        there = available(state.books[sku], wish, demand)
-        if wish is None:
-            there = max(0, there - wished.get(sku, 0))
-        elif there >= units:
+        before = wished.get(sku, 0) if wish is None else 0
+        there = max(0, available(state.books[sku], wish, units + before, demand) - before)
+        if wish is not None and there >= units:
             wished[sku] = wished.get(sku, 0) + units
         if there < units:
             left[sku, wish] = there

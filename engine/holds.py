@@ -39,7 +39,7 @@ from engine.short_way import reserve_short
 from engine.shortfalls import late_ended, review
 from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
-from engine.stock import moved
+from engine.stock import rose
 from engine.superseding import take_over
 
 OK = Outcome.OK
@@ -293,7 +293,7 @@ def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -
         counted = account_of(book, reservation.extra)
         if counted is not None:
             counted.give_back(state, position, units, confirmed=confirmed)
-        moved(position)
+        rose(position)
         review(state, position)
         late_ended(state, position, reservation, units)
 

@@ -18,9 +18,10 @@ SUPPLIES_OPEN_MAX: Final = 1_000
 #: How long a supply is told of after it has ended; then its id is free again.
 SUPPLY_KEPT_MS: Final = 7 * 24 * 3_600_000
 #: Orders of positions kept of one SKU: for so many zones and quantities.
-RANKS_MAX: Final = 512
-#: Positions looked at for one that has a whole line, before the line is split.
-RANKED_LOOKED_AT_MAX: Final = 64
+ORDERS_MAX: Final = 512
+#: Positions looked at, the cheapest first, for one from where a line would be less late: so many,
+#: and if that says nothing yet, so many.
+LATE_LOOKED_AT: Final = (1, 8, 64)
 #: How long a store keeps what was ordered for pickup.
 PICKUP_HOLD_HOURS_DEFAULT: Final = 72
 #: Places told of a line that is asked about, the cheapest and the fastest so many.

@@ -54,7 +54,8 @@ class LoadedState(ShardState):
         for backing, value in later:
             sku, _, slot = backing.partition("|")
             position = self._position(self.books[sku], slot, supplies.get(backing))
-            position.on_hand, position.safety_stock, position.quarantined, *more = unpack(value)
+            on_hand, safety_stock, position.quarantined, *more = unpack(value)
+            position.restock(on_hand, safety_stock)
             position.damaged = more[0] if more else 0
             position.withhold()
         for sku in low:

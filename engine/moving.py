@@ -32,7 +32,7 @@ from engine.record import (
 )
 from engine.shortfalls import review
 from engine.state import PIECE, ShardState
-from engine.stock import ON_ITS_WAY, Book, moved
+from engine.stock import ON_ITS_WAY, Book, rose
 
 OK = Outcome.OK
 _REVISION_BYTES: Final = 8
@@ -94,7 +94,7 @@ def move(state: ShardState, command: Command, now_ms: int) -> Reply:
         for sku, *nodes, _ in one.rows
         for node in nodes
     ):
-        moved(position)
+        rose(position)
         review(state, position)
     return [OK, outcomes]
 

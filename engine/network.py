@@ -157,7 +157,7 @@ def _replace(state: ShardState, elements: Elements) -> None:
     """Let the positions at changed nodes see their members, and what is ranked be ranked anew."""
     nodes = {name[2:] for name in elements if name[0] == "n"}
     for book in state.books.values():
-        book.ranks.clear()
+        book.forget_orders()
         book.stir()
         touched = [position for position in book.positions.values() if position.node in nodes]
         for position in touched:

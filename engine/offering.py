@@ -54,15 +54,18 @@ def _serve(state: "ShardState", queue: Queue, now_ms: int, room: int) -> int:
     """Make at most so many offers to those in one queue; how many more there is room for."""
     #: Units for all who ask alike, at most: they only get fewer while offers are made.
     left: dict[tuple[str | None, str | None], int] = {}
+    wanted: dict[tuple[str | None, str | None], int] = {}  # By the same: the most of one of them.
     firsts: list[tuple[int, Entry]] = []
-    for kind in queue.kinds:
-        _enter(firsts, queue.first(kind, now_ms))
+    for channel, zone, units in queue.kinds:
+        wanted[channel, zone] = max(units, wanted.get((channel, zone), 0))
+        _enter(firsts, queue.first((channel, zone, units), now_ms))
     while firsts and room > 0:
         _, entry = heappop(firsts)
         alike = (entry.channel, entry.zone)
         if alike not in left:
             extra = {name: value for name, value in entry.extra.items() if name != CUSTOMER}
-            left[alike] = available(queue.book, None, demand_of(state, extra, now_ms))
+            demand = demand_of(state, extra, now_ms)
+            left[alike] = available(queue.book, None, wanted[alike], demand)
         if entry.units <= left[alike]:
             if _try(state, entry, now_ms):
                 room -= 1

@@ -32,7 +32,7 @@ from engine.record import (
 )
 from engine.shortfalls import review
 from engine.state import ATTEMPT, PIECE, ShardState
-from engine.stock import moved
+from engine.stock import rose
 from engine.superseding import take_over
 
 OK = Outcome.OK
@@ -377,11 +377,11 @@ def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
             position.committed -= units
             # A count may have found fewer since home looked: what left cannot be on hand.
             state.movements.note(state, position, -min(units, position.on_hand))
-            position.on_hand = max(0, position.on_hand - units)
+            position.restock(max(0, position.on_hand - units), position.safety_stock)
             counted = account_of(position.book, piece.extra)
             if counted is not None:
                 counted.ship(state, units)
-            moved(position)
+            rose(position)
             review(state, position)
     if not done:
         del piece.extra[SHIPPED]

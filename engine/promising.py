@@ -15,7 +15,7 @@ from engine.demand import Demand, demand_of
 from engine.granting import refuse
 from engine.limits import CANDIDATES_MAX, EXPLAINED_MAX, SPLIT_MAX
 from engine.outcome import Outcome
-from engine.sourcing import on_their_way, serves, usable, wished
+from engine.sourcing import may_use, on_their_way, usable, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
 
@@ -100,7 +100,7 @@ def _excluded(position: Position, wish: str | None, demand: Demand) -> str | Non
         return "another node is wished for"
     if demand.lanes is not None and position.node not in demand.lanes:
         return "no lane to the destination"
-    if not serves(position, demand):
+    if not may_use(position, demand):
         return "does not serve the channel"
     if position.supply is not None and position not in on_their_way(position.book, demand):
         return "comes too late"

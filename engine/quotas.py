@@ -28,7 +28,7 @@ def set_quota(state: ShardState, command: Command, now_ms: int) -> Reply:
     share = book.shares.get(name) or new_share(state, book, name)
     if permille is None and exclusive > share.exclusive:
         more = max(0, exclusive - share.taken) - share.placed
-        available = sum(room(position) for position in eligible(book, share))
+        available = sum(room(position) for position in eligible(book, share, more))
         if more > available:
             return [Outcome.QUOTA_EXCEEDS_STOCK, sku, channel, share.placed + available]
     state.touch_share(share)

@@ -1,68 +1,165 @@
-"""Positions of a SKU in the order of what it costs to send so many units from them to a zone.
+"""Orders of a SKU's positions, kept between requests: a SKU may lie in 2,000 stores.
 
-Looked up once for many requests: a SKU may lie in 2,000 stores. Positions where nothing is left
-are dropped when they are met, and entered again when units come back.
+Nobody says when units leave a position: an order looks when it meets the position, and lowers or
+drops it then. Units that come back are said (``stock.rose``), once for all orders of the book;
+each catches up when it is asked. So a request looks at what serves it, at what was used up since
+the last one, and at what has come back since, never at all there is.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.limits import RANKS_MAX
+from engine.limits import ORDERS_MAX
 
 if TYPE_CHECKING:
-    from engine.lanes import Lane
     from engine.stock import Book, Position
 
-#: (cents, priority, slot)
-Key = tuple[int, int, str]
+#: What of a position's place in the order never changes; None: it is no part of the order.
+Fixed: TypeAlias = Callable[["Position"], tuple[int, ...] | None]
+#: Units there that may be taken.
+Units: TypeAlias = Callable[["Position"], int]
+#: (fixed, -units or 0, slot)
+_Entry: TypeAlias = tuple[tuple[int, ...], int, str]
+#: A position's fixed part, the position, and its units.
+Found: TypeAlias = tuple[tuple[int, ...], "Position", int]
 
 
-class Rank:
-    """One zone and one number of units."""
+class Order:
+    """Positions that have at least ``need`` units, the smallest fixed part first.
 
-    __slots__ = ("_keys", "_listed", "_places", "lanes", "units")
+    ``fullest``: among equals the one that has most; then, as always, the smallest slot.
+    """
 
-    def __init__(self, book: "Book", lanes: "Mapping[str, Lane]", units: int) -> None:
-        self.lanes = lanes
-        self.units = units
-        grams = book.members[1] * units
-        self._places: dict[str, Key] = {}
-        for position in book.here():
-            lane = lanes.get(position.node)
-            if lane is not None:
-                place = position.place
-                cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
-                self._places[position.slot] = (cents, place.priority, position.slot)
-        self._keys = sorted(self._places.values())
-        self._listed = set(self._places)
+    __slots__ = ("_book", "_entries", "_fixed", "_fullest", "_heap", "_need", "_units", "seen")
 
-    def enter(self, position: "Position") -> None:
-        """Units are there, perhaps again."""
-        key = self._places.get(position.slot)
-        if key is not None and position.slot not in self._listed:
-            self._keys.insert(bisect_left(self._keys, key), key)
-            self._listed.add(position.slot)
+    def __init__(
+        self, book: "Book", fixed: Fixed, units: Units, need: int = 1, *, fullest: bool = False
+    ) -> None:
+        self._book = book
+        self._fixed = fixed
+        self._units = units
+        self._need = need
+        self._fullest = fullest
+        #: By slot the entry of the heap that counts; others are skipped.
+        self._entries: dict[str, _Entry] = {}
+        self._heap: list[_Entry] = []
+        self.seen = len(book.risen)  # So many of those whose units rose are known here.
+        for position in book.positions.values():
+            self._look(position)
 
-    def walk(self, book: "Book") -> "Iterator[tuple[int, Position]]":
-        """(cents, position), the cheapest first, of those where anything may be left."""
-        keys, positions, at = self._keys, book.positions, 0
-        while at < len(keys):
-            cents, _, slot = keys[at]
+    def best(self) -> "Position | None":
+        """The first position."""
+        if self.seen != len(self._book.risen):
+            self._catch_up()
+        return self._top()
+
+    def first(self, wanted: int, most: int) -> list[Found]:
+        """Positions, the first first, until they have so many units, or are so many."""
+        if self.seen != len(self._book.risen):
+            self._catch_up()
+        heap = self._heap
+        found: list[Found] = []
+        passed: list[_Entry] = []
+        position = self._top() if wanted > 0 else None
+        while position is not None:
+            units = self._units(position)
+            found.append((heap[0][0], position, units))
+            wanted -= units
+            if wanted <= 0 or len(found) == most:
+                break
+            passed.append(heappop(heap))
+            position = self._top()
+        for entry in passed:  # Still true until the caller takes the units.
+            heappush(heap, entry)
+        return found
+
+    def _top(self) -> "Position | None":
+        """The position of the first entry, once that counts and says what is there."""
+        heap, entries, positions = self._heap, self._entries, self._book.positions
+        while heap:
+            entry = heap[0]
+            slot = entry[2]
+            if entries.get(slot) is not entry:
+                heappop(heap)
+                continue
             position = positions[slot]
-            if position.free <= position.withheld - position.aside:
-                del keys[at]
-                self._listed.discard(slot)
+            units = self._units(position)
+            if units < self._need:
+                heappop(heap)
+                del entries[slot]
+                position.is_watched = True
+            elif self._fullest and units != -entry[1]:
+                entries[slot] = lowered = (entry[0], -units, slot)
+                heapreplace(heap, lowered)
+                position.is_watched = True
             else:
-                at += 1
-                yield cents, position
+                return position
+        return None
+
+    def _catch_up(self) -> None:
+        risen = self._book.risen
+        for position in risen[self.seen :]:
+            self._look(position)
+        self.seen = len(risen)
+        if len(risen) > 4 * len(self._book.positions) + 64:
+            _trim(self._book)
+        if len(self._heap) > 2 * len(self._entries) + 64:  # Mostly entries that do not count.
+            self._heap = list(self._entries.values())
+            heapify(self._heap)
+
+    def _look(self, position: "Position") -> None:
+        """Enter a position if it is not there, or not where it belongs by now."""
+        fixed = self._fixed(position)
+        if fixed is None:
+            return
+        units = self._units(position)
+        if units < self._need:
+            position.is_watched = True
+            return
+        entry = (fixed, -units if self._fullest else 0, position.slot)
+        known = self._entries.get(position.slot)
+        if known is None or entry < known:
+            self._entries[position.slot] = entry
+            heappush(self._heap, entry)
+        if self._fullest:
+            position.is_watched = True
 
 
-def rank_of(book: "Book", zone: str, lanes: "Mapping[str, Lane]", units: int) -> Rank:
-    """The order for a zone; kept, as buyers of a SKU ask for few quantities and live in zones."""
-    rank = book.ranks.get((zone, units))
-    if rank is None or rank.lanes is not lanes:
-        if len(book.ranks) >= RANKS_MAX:
-            book.ranks.clear()
-        rank = book.ranks[zone, units] = Rank(book, lanes, units)
-    return rank
+def order_of(book: "Book", key: tuple[Any, ...], make: Callable[[], Order]) -> Order:
+    """The order known under ``key``, made if it is not there yet: requests are much alike."""
+    orders = book.orders
+    order = orders.get(key)
+    if order is None:
+        if len(orders) >= ORDERS_MAX:
+            del orders[next(iter(orders))]
+        order = orders[key] = make()
+    return order
+
+
+def _trim(book: "Book") -> None:
+    """Forget the older half of what rose, and the orders nobody has asked since."""
+    half = len(book.risen) // 2
+    del book.risen[:half]
+    for key, order in list(book.orders.items()):
+        if order.seen < half:
+            del book.orders[key]
+        else:
+            order.seen -= half
+
+
+def everywhere(book: "Book") -> Order:
+    """What is there for everybody: by priority, then the fullest, then by id."""
+    return order_of(
+        book, ("everywhere",), lambda: Order(book, by_priority, for_everybody, fullest=True)
+    )
+
+
+def by_priority(position: "Position") -> tuple[int, ...] | None:
+    """Smaller is taken first; of what is there now only."""
+    return (position.place.priority,) if position.supply is None else None
+
+
+def for_everybody(position: "Position") -> int:
+    """Units there that a demand without a right of its own may take; below 0: none."""
+    return position.on_hand - position.reserved - position.committed - position.withheld

@@ -9,13 +9,13 @@ For every share, always: placed units <= ``left`` = max(0, exclusive - taken), a
 the units set aside there <= what is free beyond its safety stock.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL, Demand
-from engine.lanes import Lane
-from engine.limits import HOLD_SECONDS_DEFAULT, RANKS_MAX
-from engine.stock import Book, Position, Terms, moved
+from engine.limits import HOLD_SECONDS_DEFAULT
+from engine.ranking import Order, by_priority, everywhere, order_of
+from engine.stock import Book, Position, Terms, rose
 
 if TYPE_CHECKING:
     from engine.state import ShardState
@@ -29,14 +29,10 @@ class Share:
         "book",
         "by_customer",
         "confirmed",
-        "costed",
-        "cursor",
         "exclusive",
         "held",
         "name",
-        "order",
         "placed",
-        "ranks",
         "refused",
         "shipped",
         "terms",
@@ -53,12 +49,6 @@ class Share:
         self.refused = 0  # Units asked for in vain; no decision rests on it.
         self.aside: dict[str, int] = {}  # Units by slot that wait for it there.
         self.placed = 0  # Their sum.
-        #: Positions that a campaign draws on, first first, and where the first is that has some.
-        self.order: list[Position] = []
-        self.ranks: dict[str, int] = {}
-        self.cursor = 0
-        #: The same by what sending so many units to a zone costs, with lane and cents by weight.
-        self.costed: dict[tuple[str, int], tuple[Mapping[str, Lane], list[Any]]] = {}
         #: Units that each customer has or had, where there is a limit.
         self.by_customer: dict[str, int] = {}
 
@@ -111,8 +101,6 @@ class Share:
         if not change:
             return
         if units:
-            if slot not in self.aside:
-                self._reopen(slot)
             self.aside[slot] = units
         else:
             del self.aside[slot]
@@ -120,66 +108,7 @@ class Share:
         position = self.book.positions[slot]
         position.aside += change
         position.withhold()
-        moved(position)
-
-    def _reopen(self, slot: str) -> None:
-        """There will be units again, or for the first time."""
-        rank = self.ranks.get(slot)
-        if rank is None:
-            self.order = []
-        else:
-            self.cursor = min(self.cursor, rank)
-
-    def drawn_on(self) -> list[Position]:
-        """Where a campaign's units come from: what is there first, then by priority and id.
-
-        Always the same order, unlike that of everybody: it is looked up once for many sales, and
-        what is used up at the front is not looked at again.
-        """
-        order, aside = self.order, self.aside
-        if not order and aside:
-            known = self.ranks.keys() | aside.keys()
-            positions = [self.book.positions[slot] for slot in known]
-            order = self.order = sorted(positions, key=_rank)
-            self.ranks = {position.slot: rank for rank, position in enumerate(order)}
-            self.cursor = 0
-            self.costed.clear()
-        while self.cursor < len(order) and order[self.cursor].slot not in aside:
-            self.cursor += 1
-        return order
-
-    def first(self) -> Position | None:
-        """Where its next unit comes from."""
-        order = self.drawn_on()
-        return order[self.cursor] if self.cursor < len(order) else None
-
-    def cheapest(
-        self, zone: str, lanes: Mapping[str, Lane], units: int
-    ) -> tuple[Position | None, tuple[Lane, int] | None]:
-        """The place with most of the money left over that has so many units, and its lane."""
-        known = self.costed.get((zone, units))
-        self.drawn_on()
-        if known is None or known[0] is not lanes:
-            if len(self.costed) >= RANKS_MAX:
-                self.costed.clear()
-            known = self.costed[zone, units] = (lanes, self._costed(lanes, units))
-        aside = self.aside
-        for _, _, position, lane, by_weight in known[1]:
-            if aside.get(position.slot, 0) >= units:
-                return position, (lane, by_weight)
-        return None, None
-
-    def _costed(self, lanes: Mapping[str, Lane], units: int) -> list[Any]:
-        grams = self.book.members[1] * units
-        ways = []
-        for position in self.order:
-            lane = lanes.get(position.node)
-            if lane is not None and position.supply is None:
-                place, by_weight = position.place, lane.by_weight(grams)
-                cents = lane.fixed_cents + by_weight + place.settlement_cents * units
-                ways.append(((cents, place.priority), position.slot, position, lane, by_weight))
-        ways.sort(key=lambda way: way[:2])
-        return ways
+        rose(position)
 
     def took(self, position: Position, units: int) -> None:
         """So many units were taken there: its own first, wherever they lie."""
@@ -228,20 +157,15 @@ class Share:
 
         What the rounding leaves stays with everybody.
         """
-        there = sum(max(0, at.on_hand - at.safety_stock) for at in self.book.here())
-        return self.shipped + there * (self.terms.permille or 0) // 1000
+        return self.shipped + self.book.there * (self.terms.permille or 0) // 1000
 
     def place(self) -> int:
         """Set everything aside that it may have; units that cannot be placed anywhere."""
-        if self.left > self.placed:
-            for position in eligible(self.book, self):
+        missing = self.left - self.placed
+        if missing > 0:
+            for position in eligible(self.book, self, missing):
                 self.fill(position)
         return self.left - self.placed
-
-
-def _rank(position: Position) -> tuple[int, int, str]:
-    available_at_ms = position.supply.available_at_ms if position.supply is not None else -1
-    return (available_at_ms, position.place.priority, position.slot)
 
 
 #: exclusive, terms, held, confirmed, shipped, aside, refused
@@ -253,24 +177,43 @@ def room(position: Position) -> int:
     return max(0, position.free - position.withheld)
 
 
-def eligible(book: Book, share: Share) -> Iterator[Position]:
-    """Backings that a share's units may be placed on, in the order they are."""
-    terms = share.terms
-    here = [position for position in book.here() if serves_share(position, share)]
-    here.sort(key=lambda at: (at.place.priority, -room(at), at.slot))
-    yield from here
-    if terms.include_supplies:
-        coming = [at for at in book.positions.values() if at.supply and serves_share(at, share)]
-        coming.sort(key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
-        yield from coming
+def eligible(book: Book, share: Share, units: int) -> Iterator[Position]:
+    """Backings that so many units of a share may be placed on, in the order they are."""
+    for _, position, _ in _rooms(share).first(units, len(book.positions)):
+        yield position
+    yield from _coming(share)
 
 
-def serves_share(position: Position, share: Share) -> bool:
-    """Whether units there may be set aside for this share."""
-    terms, channels = share.terms, position.place.channels
-    if terms.nodes is not None and position.node not in terms.nodes:
+def _rooms(share: Share) -> Order:
+    """Where its units may be placed of those that are there: as everybody's are taken."""
+    book, nodes, channel = share.book, share.terms.nodes, _channel_of(share)
+    if nodes is None and not book.restricted:
+        return everywhere(book)
+    named = None if nodes is None else frozenset(nodes)
+
+    def fixed(position: Position) -> tuple[int, ...] | None:
+        return by_priority(position) if _may_lie(position, named, channel) else None
+
+    return order_of(book, ("rooms", named, channel), lambda: Order(book, fixed, room, fullest=True))
+
+
+def _coming(share: Share) -> list[Position]:
+    """The same of what is on its way: what comes first."""
+    if not share.terms.include_supplies:
+        return []
+    nodes, channel = share.terms.nodes, _channel_of(share)
+    coming = [at for at in share.book.supplies.values() if _may_lie(at, nodes, channel)]
+    return sorted(coming, key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
+
+
+def _channel_of(share: Share) -> str | None:
+    return share.terms.channel if share.is_campaign else share.name[len(OF_CHANNEL) :]
+
+
+def _may_lie(position: Position, nodes: Container[str] | None, channel: str | None) -> bool:
+    channels = position.place.channels
+    if nodes is not None and position.node not in nodes:
         return False
-    channel = terms.channel if share.is_campaign else share.name[len(OF_CHANNEL) :]
     return not channels or channel in channels
 
 

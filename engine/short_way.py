@@ -4,16 +4,15 @@ A drop is thousands of these a second; anything rarer goes the long way in ``hol
 the same.
 """
 
-from itertools import islice
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from engine.commands import Command, Reply
-from engine.demand import OF_CAMPAIGN
+from engine.costed import by_cost
+from engine.demand import OF_CAMPAIGN, Demand
 from engine.effects import HELD
 from engine.lanes import Lane, ready_at
-from engine.limits import RANKED_LOOKED_AT_MAX
 from engine.outcome import Outcome
-from engine.ranking import rank_of
+from engine.ranking import for_everybody
 from engine.record import (
     CAMPAIGN,
     CHANNEL,
@@ -25,8 +24,10 @@ from engine.record import (
     pack,
 )
 from engine.shares import Share
+from engine.sourcing import drawn_on
 from engine.state import ShardState
 from engine.stock import Book, Position
+from engine.visible import cost_key
 
 OK = Outcome.OK
 #: Members that a request may have here: of a campaign, and of none.
@@ -115,18 +116,14 @@ def _declared(
     if terms.tranches or terms.closed or not terms.starts_at_ms <= now_ms < terms.ends_at_ms:
         return None
     zone = extra.get(ZONE)
-    way: Any = None
-    if zone is None or not state.lanes:
-        position = share.first()
-    else:
-        lanes = state.lanes.get(zone)
-        position, way = share.cheapest(zone, lanes, units) if lanes is not None else (None, None)
+    if zone is not None and state.lanes:
+        return _cheapest(state, book, share, zone, units)
+    position = drawn_on(share).best()
     if position is None or share.aside.get(position.slot, 0) < units:
         return None
-    there = position.free - position.withheld + position.aside
-    if there < units or (way is not None and position.supply is not None):
-        return None
-    return Place(position, way)
+    if for_everybody(position) + position.aside < units:
+        return None  # The world has taken some.
+    return Place(position, None)
 
 
 def _sent(state: ShardState, book: Book, extra: Extra, units: int) -> Place | None:
@@ -134,13 +131,21 @@ def _sent(state: ShardState, book: Book, extra: Extra, units: int) -> Place | No
     zone = extra.get(ZONE)
     if zone is None or book.restricted or book.waiting is not None or not extra.keys() <= _SENT:
         return None
+    return _cheapest(state, book, None, zone, units)
+
+
+def _cheapest(
+    state: ShardState, book: Book, share: Share | None, zone: str, units: int
+) -> Place | None:
     lanes = state.lanes.get(zone)
     if lanes is None:
         return None
-    walk = rank_of(book, zone, lanes, units).walk(book)
-    for _, position in islice(walk, RANKED_LOOKED_AT_MAX):
-        if position.sellable >= units:
-            book.heap = None  # The order by priority is made anew when it is asked for.
-            lane = lanes[position.node]
-            return Place(position, (lane, lane.by_weight(book.members[1] * units)))
-    return None
+    name = None if share is None else share.name
+    order = book.orders.get(cost_key(name, zone, units, units))
+    if order is None:
+        order = by_cost(book, units, Demand(share=name, zone=zone, lanes=lanes), units)
+    position = order.best()
+    if position is None:
+        return None
+    lane = lanes[position.node]
+    return Place(position, (lane, lane.by_weight(book.members[1] * units)))

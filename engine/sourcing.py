@@ -1,19 +1,18 @@
 """Which units serve a line: the one seam where a costed choice can take the place of priority.
 
 Without a wish, nodes are taken by priority (smaller first), then most sellable, then id, and a
-line may be backed by several. A SKU may lie in 2,000 stores, so the order is kept in a heap:
-each choice costs O(log nodes), not a scan.
+line may be backed by several. A SKU may lie in 2,000 stores, so the order is kept: see
+``ranking``.
 """
 
-from heapq import heapify, heappop, heappush, nlargest
-
 from engine.allowances import most
-from engine.costed import Choice, costed, in_turn, sellable_for, there_by
+from engine.costed import Choice, costed, in_turn, sellable_for, taken, there_by
 from engine.demand import OF_CAMPAIGN, Demand
-from engine.limits import SPLIT_MAX
+from engine.ranking import Order, by_priority, everywhere, order_of
 from engine.record import Line
 from engine.shares import Share, share_of
 from engine.stock import Book, Position
+from engine.visible import serves_of, units_of, view_name
 
 
 def choose(book: Book, units: int, demand: Demand) -> Choice:
@@ -42,7 +41,7 @@ def on_their_way(book: Book, demand: Demand) -> list[Position]:
     in_time = [
         position
         for position in book.supplies.values()
-        if position.on_hand and serves(position, demand) and comes_in_time(position, demand)
+        if position.on_hand and may_use(position, demand) and comes_in_time(position, demand)
     ]
     return sorted(in_time, key=lambda at: (at.supply.available_at_ms if at.supply else 0, at.slot))
 
@@ -59,64 +58,59 @@ def _choose_here(book: Book, units: int, demand: Demand) -> Choice:
     if book.stopped:
         return []
     share = share_of(book, demand)
+    declared = share is not None and share.is_campaign
     if demand.lanes is not None:
-        return _costed(book, units, demand, share)
-    own = share is not None and (share.aside or share.is_campaign)
-    if own or book.restricted or demand.pool is not None:
-        return _scan(book, units, demand)
-    if book.only is not None:
+        chosen = costed(book, units, demand)
+        return chosen + _declared_coming(book, units, demand, chosen) if declared else chosen
+    if share is not None and declared:
+        order = drawn_on(share)
+    elif book.only is not None and view_name(book, demand) is None:
         # Its short way in ``holds.reserve`` keeps no order: there is nothing to order.
         part = min(units, book.only.sellable)
         return [(book.only, part)] if part else []
-    heap = book.heap
-    if heap is None:
-        heap = book.heap = [
-            (position.place.priority, -position.sellable, position.slot)
-            for position in book.here()
-            if position.sellable
-        ]
-        heapify(heap)
-    chosen: Choice = []
-    entries = []
-    positions = book.positions
-    while heap and units:
-        entry = heap[0]
-        position = positions[entry[2]]
-        sellable = position.sellable
-        if -entry[1] != sellable or any(position is other for other, _ in chosen):
-            heappop(heap)
-            continue
-        if not chosen and sellable >= units:
-            return [(position, units)]
-        entries.append(heappop(heap))
-        taken = min(units, sellable)
-        chosen.append((position, taken))
-        units -= taken
-    for entry in entries:  # Still true until the caller takes the units.
-        heappush(heap, entry)
-    return chosen
+    else:
+        order = _in_turn_of_priority(book, demand)
+    return taken(order.first(units, len(book.positions)), units)
 
 
-def _costed(book: Book, units: int, demand: Demand, share: Share | None) -> Choice:
-    chosen = costed(book, units, demand, share)
-    if share is not None and share.is_campaign:
-        units -= sum(part for _, part in chosen)
-        coming = [at for at in share.drawn_on() if at.supply and serves(at, demand)]
-        chosen += in_turn(coming, units, demand)
-    return chosen
+def _declared_coming(book: Book, units: int, demand: Demand, chosen: Choice) -> Choice:
+    """A campaign's units on their way, behind those that are there."""
+    units -= sum(part for _, part in chosen)
+    coming = [at for at in book.supplies.values() if may_use(at, demand)]
+    coming.sort(key=lambda at: at.slot)
+    coming.sort(key=turn)
+    return in_turn(coming, units, demand)
 
 
-def _scan(book: Book, units: int, demand: Demand) -> Choice:
-    """The same where not all may take the same: channels that nodes serve, units set aside."""
-    share = share_of(book, demand)
-    if share is not None and share.is_campaign:
-        return in_turn(share.drawn_on()[share.cursor :], units, demand)
-    eligible = sorted(
-        (position.place.priority, -sellable, position.slot)
-        for position in usable(book, demand)
-        if (sellable := sellable_for(position, demand))
-    )
-    return in_turn((book.positions[slot] for _, _, slot in eligible), units, demand)
+def turn(position: Position) -> tuple[int, int]:
+    """When a campaign draws on a position: what is there first, then what comes first."""
+    supply = position.supply
+    return (-1 if supply is None else supply.available_at_ms, position.place.priority)
+
+
+def drawn_on(share: Share) -> Order:
+    """Where a campaign's units come from.
+
+    Always in the same order, unlike those of everybody: it is made once for many sales.
+    """
+    book, name = share.book, share.name
+    return order_of(book, ("declared", name), lambda: Order(book, turn, units_of(book, name)))
+
+
+def _in_turn_of_priority(book: Book, demand: Demand) -> Order:
+    name = view_name(book, demand)
+    if name is None:
+        return everywhere(book)
+
+    def make() -> Order:
+        serves = serves_of(demand)
+
+        def fixed(position: Position) -> tuple[int, ...] | None:
+            return by_priority(position) if serves(position) else None
+
+        return Order(book, fixed, units_of(book, demand.share), fullest=True)
+
+    return order_of(book, ("priority", name), make)
 
 
 def usable(book: Book, demand: Demand) -> list[Position]:
@@ -127,10 +121,10 @@ def usable(book: Book, demand: Demand) -> list[Position]:
         if demand.lanes is not None:
             return [position for position in positions if position.node in demand.lanes]
         return positions
-    return [position for position in book.here() if serves(position, demand)]
+    return [position for position in book.here() if may_use(position, demand)]
 
 
-def serves(position: Position, demand: Demand) -> bool:
+def may_use(position: Position, demand: Demand) -> bool:
     """Whether a request may use the position."""
     channels = position.place.channels
     if channels and demand.channel not in channels:
@@ -140,24 +134,21 @@ def serves(position: Position, demand: Demand) -> bool:
     return demand.lanes is None or position.node in demand.lanes
 
 
-def available(book: Book, node: str | None, demand: Demand) -> int:
-    """Units a line with this wish could have."""
+def available(book: Book, node: str | None, units: int, demand: Demand) -> int:
+    """Units that a line of so many with this wish could have; for more it may not be asked."""
     if book.stopped:
         return 0
-    positions = usable(book, demand) if node is None else wished(book, node, demand)
-    units = [sellable_for(position, demand) for position in positions]
-    if demand.lanes is not None and node is None:
-        units = nlargest(SPLIT_MAX, units)  # No line comes from more nodes.
-    there = sum(units)
-    if node is None and book.supplies:
-        there += sum(sellable_for(position, demand) for position in on_their_way(book, demand))
-    return min(there, most(book, demand))
+    if node is None:
+        there = sum(part for _, part in choose(book, units, demand))
+    else:
+        there = sum(sellable_for(position, demand) for position in wished(book, node, demand))
+    return min(there, most(book, demand, units))
 
 
 def wished(book: Book, node: str, demand: Demand) -> list[Position]:
     """Backings at one node that a request may draw on, what is there first."""
     position = book.positions.get(node)
-    here = [position] if position is not None and serves(position, demand) else []
+    here = [position] if position is not None and may_use(position, demand) else []
     if not book.supplies:
         return here
     return here + [at for at in on_their_way(book, demand) if at.node == node]
@@ -168,5 +159,5 @@ def withheld(book: Book, line: Line, demand: Demand, now_ms: int) -> bool:
 
     Gateways may still be calling the SKU sold out, to single lines that want all or nothing.
     """
-    there: int = available(book, line[1], demand) if now_ms <= book.hinted_until_ms else 0
+    there: int = available(book, line[1], line[2], demand) if now_ms <= book.hinted_until_ms else 0
     return bool(there >= line[2])

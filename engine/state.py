@@ -31,7 +31,7 @@ from engine.record import (
     Status,
 )
 from engine.shares import Share, follow_stock
-from engine.stock import Book, Node, Position, moved
+from engine.stock import Book, Node, Position, rose
 from engine.waiting_list import WaitingList
 
 #: First character of a piece's field; no key can begin with it.
@@ -248,7 +248,8 @@ class ShardState:
         """Set free units aside; negative gives them back."""
         self.touch(position)
         position.reserved += units
-        moved(position)
+        if units < 0:
+            rose(position)
 
     def commit(self, position: Position, units: int) -> None:
         """Reserved units become committed ones."""
@@ -262,7 +263,6 @@ class ShardState:
         added, removed = self.effects.world.get(position, (0, 0))
         self.effects.world[position] = (added, removed + units)
         position.committed += units
-        moved(position)
 
     def taken(self, line: Line, field: str) -> None:
         """Note that a record has taken units of a SKU, which no hint holds up any more."""
@@ -285,12 +285,12 @@ class ShardState:
         added, removed = self.effects.world.get(position, (0, 0))
         change = on_hand - position.on_hand
         self.effects.world[position] = (added + max(0, change), removed + max(0, -change))
-        position.on_hand = on_hand
+        position.restock(on_hand, position.safety_stock)
         if position.supply is not None:
             position.withhold()  # A cap is of what is still to come.
         if position.book.shares:
             follow_stock(self, position.book)
-        moved(position)
+        rose(position)
 
     def position(self, sku: str, slot: str) -> Position:
         """A position that a record names, hence exists."""

@@ -1,7 +1,6 @@
 """Positions and the book of a SKU: what is where, and what of it may still be promised."""
 
 from collections.abc import Mapping
-from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from engine.ids import backing_of
@@ -10,7 +9,7 @@ from engine.record import pack
 from engine.takers import Takers
 
 if TYPE_CHECKING:
-    from engine.ranking import Rank
+    from engine.ranking import Order
     from engine.shares import Share
     from engine.waiting_list import Queue
 
@@ -54,6 +53,7 @@ class Position:
         "book",
         "committed",
         "damaged",
+        "is_watched",
         "node",
         "on_hand",
         "place",
@@ -85,6 +85,7 @@ class Position:
         self.quarantined = 0  # There, but held back until somebody has looked; not part of on_hand.
         self.damaged = 0  # There, and no good; not part of on_hand.
         self.tails: dict[tuple[str | None, int], bytes] = {}  # See ``pack_tail``.
+        self.is_watched = True  # Some order of the book must hear when more may be sold.
 
     @property
     def free(self) -> int:
@@ -95,6 +96,13 @@ class Position:
     def sellable(self) -> int:
         """Units a new reservation may take."""
         return max(0, self.free - self.withheld)
+
+    def restock(self, on_hand: int, safety_stock: int) -> None:
+        """Let so many units be there, and so many of them be withheld; see ``withhold``."""
+        if self.supply is None:
+            before = max(0, self.on_hand - self.safety_stock)
+            self.book.there += max(0, on_hand - safety_stock) - before
+        self.on_hand, self.safety_stock = on_hand, safety_stock
 
     def withhold(self) -> None:
         """Look again at what ``withheld`` is the sum of."""
@@ -129,7 +137,8 @@ class Position:
 
     def restore(self, counts: "Counters") -> None:
         """Take all counters back to what ``counts`` said before."""
-        self.on_hand, self.safety_stock, self.reserved, self.committed = counts[:4]
+        self.restock(*counts[:2])
+        self.reserved, self.committed = counts[2:4]
         self.quarantined, self.damaged = counts[4:]
         self.withhold()
 
@@ -217,21 +226,22 @@ class Book:
 
     __slots__ = (
         "by_customer",
-        "heap",
         "hinted_until_ms",
         "is_low",
         "limit",
         "low_stock",
         "members",
         "only",
+        "orders",
         "positions",
-        "ranks",
         "restricted",
+        "risen",
         "shares",
         "sku",
         "stopped",
         "supplies",
         "takers",
+        "there",
         "unsealed",
         "waiting",
     )
@@ -241,6 +251,8 @@ class Book:
         #: name, weight_grams, category, and a map of rarer ones where there are any.
         self.members = members
         self.positions: dict[str, Position] = {}
+        #: Units on hand beyond each position's safety stock, of what is there now.
+        self.there = 0
         #: The position where units are there at just one node, which is most SKUs of a drop.
         self.only: Position | None = None
         #: Gateways may call the SKU sold out until then without asking: no single line takes
@@ -258,12 +270,11 @@ class Book:
         self.by_customer: dict[str, int] = {}
         #: How many positions are at nodes that serve certain channels only.
         self.restricted = 0
-        #: (priority, -sellable, node) of positions; entries that stopped being true are skipped.
-        self.heap: list[tuple[int, int, str]] | None = None
         #: Fields of records that took this SKU; some may have gone since.
         self.takers = Takers()
-        #: By zone and units: positions in the order of what sending from them costs.
-        self.ranks: dict[tuple[str, int], Rank] = {}
+        #: See ``ranking``; and watched positions that may have more to sell, the oldest first.
+        self.orders: dict[tuple[Any, ...], Order] = {}
+        self.risen: list[Position] = []
         #: Positions of what is on its way, by supply.
         self.supplies: dict[str, Position] = {}
         #: Those who wait for units; None: nobody.
@@ -288,18 +299,17 @@ class Book:
             self.supplies[position.supply.supply] = position
             return
         self.restricted += bool(position.place.channels)
-        self.ranks.clear()
         self.look_alone()
 
     def leave(self, position: Position) -> None:
         """Let a position go; no walk either."""
         del self.positions[position.slot]
+        self.forget_orders()
         if position.supply is not None:
             del self.supplies[position.supply.supply]
             return
         self.restricted -= bool(position.place.channels)
-        self.heap = None
-        self.ranks.clear()
+        position.restock(0, 0)
         self.look_alone()
 
     def here(self) -> list[Position]:
@@ -322,10 +332,14 @@ class Book:
     def reorder(self) -> None:
         """Look again at what is derived from the positions and their nodes."""
         self.restricted = sum(bool(position.place.channels) for position in self.here())
-        self.heap = None
-        self.ranks.clear()
+        self.forget_orders()
         self.look_alone()
         self.stir()
+
+    def forget_orders(self) -> None:
+        """What the positions are in the order of has changed."""
+        self.orders.clear()
+        self.risen.clear()
 
     def stir(self) -> None:
         """Look whether those who wait can be served now."""
@@ -339,24 +353,13 @@ class Book:
         # The short way in ``holds`` does not look.
         alone = alone and not self.hinted_until_ms and self.limit is None and self.waiting is None
         self.only = self.here()[0] if alone else None
-        if alone:
-            self.heap = None  # The short way does not keep it.
 
 
-def moved(position: Position) -> None:
-    """The sellable units of a position have changed: enter it in its book's order anew."""
+def rose(position: Position) -> None:
+    """There may be more to sell at a position, to somebody at least."""
     book = position.book
-    if book.ranks and position.free > position.withheld - position.aside:
-        for rank in book.ranks.values():
-            rank.enter(position)
     if book.waiting is not None:
         book.waiting.stir()
-    heap = book.heap
-    if heap is None:
-        return
-    if len(heap) > 4 * len(book.positions) + 64:
-        book.heap = None  # Mostly entries that stopped being true.
-        return
-    sellable = position.sellable
-    if sellable and position.supply is None:
-        heappush(heap, (position.place.priority, -sellable, position.slot))
+    if position.is_watched:
+        position.is_watched = False
+        book.risen.append(position)

@@ -24,7 +24,7 @@ from engine.promised import Entry
 from engine.record import COSTS, UNTOLD, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import PIECE, ShardState
-from engine.stock import Book, Position, Supply, SupplyMembers
+from engine.stock import Book, Position, Supply, SupplyMembers, rose
 
 OK = Outcome.OK
 #: What the elements of a reported supply are.
@@ -56,9 +56,12 @@ def _change(state: ShardState, position: Position, event: Event | None, /, **cha
 
 
 def _set(state: ShardState, position: Position, members: SupplyMembers) -> None:
-    supply, _ = _members(position)
+    supply, before = _members(position)
+    if members.available_at_ms != before.available_at_ms:
+        position.book.forget_orders()  # Campaigns go by it.
     supply.members = members
     position.withhold()
+    rose(position)
     (state.arriving.add if members.pending else state.arriving.discard)(position.backing)
     if members.ended_at_ms:
         state.ended_supplies[position.backing] = members.ended_at_ms
@@ -251,7 +254,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
         carry_over(costs, position.backing, to.backing, units, standing)
     for at, sign in ((position, -1), (to, 1)):
         state.touch(at)
-        at.on_hand += sign * units
+        at.restock(at.on_hand + sign * units, at.safety_stock)
         if reservation.status is Status.CONFIRMED:
             at.committed += sign * units
         else:

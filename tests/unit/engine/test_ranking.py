@@ -1,0 +1,114 @@
+"""Where parcels go somewhere: what is there is found, however many places lie before it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import commands
+from engine.commands import network, shares
+from engine.ledger import Ledger
+from engine.limits import SPLIT_MAX
+from engine.outcome import Outcome
+from engine.record import CHANNEL, PARTIAL, ZONE, Reservation
+from engine.shares import sellable_to
+from tests.builders import NOW_MS, count, reserve, stocked_ledger
+
+NORTH: dict[str, Any] = {ZONE: "north"}
+LIVE: dict[str, Any] = {ZONE: "north", CHANNEL: "live"}
+
+
+def sending(units: Sequence[int]) -> Ledger:
+    """So many units of a SKU in each place; each sends to the north, the first for least."""
+    stock = {f"s{number:03d}": there for number, there in enumerate(units)}
+    ledger = stocked_ledger({"A": stock})
+    lanes: list[list[Any]] = [
+        [name, "north", 100 + at, 0, 1, None, []] for at, name in enumerate(stock)
+    ]
+    ledger.decide(network.define_lanes(lanes), NOW_MS)
+    ledger.seal()
+    return ledger
+
+
+def sources(ledger: Ledger, key: str, units: int, extra: Mapping[str, Any]) -> dict[str, int]:
+    """Where a reservation's units are; empty if it was refused."""
+    reply = ledger.decide(reserve(key, ("A", units), **extra), NOW_MS)
+    if reply[0] == Outcome.SHORT:
+        return {}
+    assert reply[0] == Outcome.OK
+    line = Reservation(reply[1]).lines[0]
+    return dict(zip(line[3::2], line[4::2], strict=True))
+
+
+@pytest.mark.parametrize("extra", [NORTH, {**NORTH, CHANNEL: "web"}, {**NORTH, PARTIAL: True}])
+def test_places_with_nothing_for_everybody_do_not_hide_those_behind(extra: dict[str, Any]) -> None:
+    """Of the cheap hundred most are set aside for a channel, the others empty."""
+    ledger = sending([5, 5, 5, 0] * 25 + [4] * 100)
+    quota = shares.set_quota("A", "live", [375, None, 0, None])
+    assert ledger.decide(quota, NOW_MS)[0] == Outcome.OK
+    assert sources(ledger, "a", 4, extra) == {"s100": 4}
+    assert len(sources(ledger, "b", 4 * SPLIT_MAX, extra)) == SPLIT_MAX
+    assert sources(ledger, "c", 5, LIVE) == {"s000": 5}, "whoever they wait for has them"
+
+
+def test_places_with_too_little_do_not_hide_one_that_has_it_all() -> None:
+    """The whole line comes from there, however many places are cheaper."""
+    ledger = sending([1] * 150 + [9])
+    assert sources(ledger, "a", 9, NORTH) == {"s150": 9}
+    assert sources(ledger, "b", 2, NORTH) == {"s000": 1, "s001": 1}
+    assert sources(ledger, "c", SPLIT_MAX + 1, NORTH) == {}
+
+
+def test_units_of_a_batch_that_is_taken_back_are_found_again() -> None:
+    """The place was empty in between, and somebody had seen that."""
+    ledger = sending([2, 3])
+    assert sources(ledger, "a", 2, NORTH) == {"s000": 2}
+    assert sources(ledger, "b", 2, NORTH) == {"s001": 2}
+    assert sources(ledger, "c", 2, NORTH) == {}
+    ledger.take_back(None)
+    assert sources(ledger, "d", 2, NORTH) == {"s000": 2}
+    assert sources(ledger, "e", 3, NORTH) == {"s001": 3}
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(1, 80), st.integers(0, 3)), min_size=1, max_size=4),
+    st.integers(0, 90),
+    st.lists(
+        st.tuples(st.sampled_from(("hold", "hold", "release", "seal", "take back", "count")),
+                  st.integers(1, 12), st.sampled_from((None, "live", "web"))),
+        max_size=30,
+    ),
+)  # fmt: skip
+def test_what_can_be_served_is_served_from_the_cheapest_place_that_has_it_all(
+    runs: list[tuple[int, int]], exclusive: int, steps: list[tuple[str, int, str | None]]
+) -> None:
+    """Whatever is set aside, and however often units went, came back, or had never gone."""
+    ledger = sending([units for places, units in runs for _ in range(places)])
+    ledger.decide(shares.set_quota("A", "live", [exclusive, None, 0, None]), NOW_MS)
+    ledger.seal()
+    book, held = ledger.books["A"], list[str]()
+    for number, (step, units, channel) in enumerate(steps):
+        if step == "hold":
+            share = book.shares.get(f"c:{channel}")
+            there = [sellable_to(position, share) for position in book.positions.values()]
+            extra = NORTH if channel is None else {**NORTH, CHANNEL: channel}
+            found = sources(ledger, f"k{number}", units, extra)
+            whole = [f"s{at:03d}" for at, sellable in enumerate(there) if sellable >= units]
+            few = sum(sorted(there)[-SPLIT_MAX:]) >= units
+            if whole:
+                assert found == {whole[0]: units}
+            assert bool(found) == few
+            assert not found or sum(found.values()) == units
+            held += [f"k{number}"] if found else []
+        elif step == "release" and held:
+            ledger.decide(commands.release(held.pop(units % len(held))), NOW_MS)
+        elif step == "count":
+            ledger.decide(count("A", units % 4, f"s{units % len(book.positions):03d}"), NOW_MS)
+        elif step == "seal":
+            ledger.seal()
+        elif step == "take back":
+            ledger.take_back(None)
+            held = list(ledger.reservations)
