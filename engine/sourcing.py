@@ -77,9 +77,7 @@ def _declared_coming(book: Book, units: int, demand: Demand, chosen: Choice) -> 
     """A campaign's units on their way, behind those that are there."""
     units -= sum(part for _, part in chosen)
     coming = [at for at in book.supplies.values() if may_use(at, demand)]
-    coming.sort(key=lambda at: at.slot)
-    coming.sort(key=turn)
-    return in_turn(coming, units, demand)
+    return in_turn(sorted(coming, key=lambda at: (turn(at), at.slot)), units, demand)
 
 
 def turn(position: Position) -> tuple[int, int]:

@@ -11,9 +11,22 @@ from typing import Any
 import pytest
 
 from engine.backings import units_left
+from engine.demand import demand_of
 from engine.ledger import Ledger
-from engine.record import Durability, Reservation, Status
+from engine.limits import ON_HAND_MAX
+from engine.ranking import Order
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    DELIVER_BY,
+    PREORDER,
+    ZONE,
+    Durability,
+    Reservation,
+    Status,
+)
 from engine.shares import room
+from engine.sourcing import choose
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
 from tests.scripts import SHARDS
@@ -62,6 +75,34 @@ def check(ledger: Ledger) -> None:
         claims = sum(aside.values())
         free = sum(max(0, position.free) for position in book.positions.values())
         assert claims <= free, "more is set aside than is there"
+
+
+def check_orders(ledger: Ledger) -> None:
+    """What is kept in order is in the order that it would be made in now."""
+    for book in ledger.books.values():
+        there = sum(max(0, at.on_hand - at.safety_stock) for at in book.here())
+        assert book.there == there, book.sku
+        assert book.restricted == sum(bool(at.place.channels) for at in book.here())
+        for key, order in book.orders.items():
+            anew = Order(book, order._fixed, order._units, order._need, fullest=order._fullest)
+            kept = order.first(ON_HAND_MAX, len(book.positions))
+            assert kept == anew.first(ON_HAND_MAX, len(book.positions)), (book.sku, key)
+
+
+def chosen(ledger: Ledger, now_ms: int) -> dict[str, list[Any]]:
+    """Where units for all kinds of demands would come from."""
+    demands = [
+        demand_of(ledger, extra, now_ms)
+        for extra in ({}, {CHANNEL: "live"}, {CHANNEL: "shop", ZONE: "north"}, {ZONE: "south"},
+                      {CAMPAIGN: "drop"}, {CAMPAIGN: "sale", ZONE: "north"}, {PREORDER: True},
+                      {DELIVER_BY: now_ms + 3_600_000, ZONE: "north"})
+    ]  # fmt: skip
+    return {
+        f"{sku}, {units}, {demand}": [(at.slot, part) for at, part in choose(book, units, demand)]
+        for sku, book in ledger.books.items()
+        for demand in demands
+        for units in (1, 4)
+    }
 
 
 def image(ledger: Ledger) -> dict[str, Any]:
@@ -117,6 +158,8 @@ def test_what_is_set_aside_is_there_and_a_copy_is_the_same(first: int) -> None:
             for command in batch:
                 ledger.decide(command, now_ms)
                 check(ledger)
+                if chance.random() < 0.3:  # Looking brings them up to date.
+                    check_orders(ledger)
             sealed = ledger.seal()
             ledger.refused()
             if sealed is None:
@@ -125,11 +168,13 @@ def test_what_is_set_aside_is_there_and_a_copy_is_the_same(first: int) -> None:
                 ledger.take_back(sealed)
                 assert image(ledger) == before, f"seed {seed}"
                 check(ledger)
+                check_orders(ledger)
                 continue
             server.commit(RIGHT, sealed)
             ledger.accepted(sealed)
         copy = loaded(server)
         check(copy)
+        assert chosen(copy, now_ms) == chosen(ledger, now_ms), f"seed {seed}"
         assert image(copy)["positions"] == image(ledger)["positions"], f"seed {seed}"
         assert image(copy)["shares"] == image(ledger)["shares"], f"seed {seed}"
         for name in ("supplies", "kept", "network", "work"):
