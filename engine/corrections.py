@@ -9,7 +9,7 @@ from engine.outcome import Outcome
 from engine.record import pack
 from engine.shortfalls import review
 from engine.state import ShardState
-from engine.stock import Book, Node, Position, rose
+from engine.stock import Book, Node, Position
 
 OK = Outcome.OK
 #: States of stock, and which may follow which: what is damaged is not sold without another look.
@@ -75,7 +75,6 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     if safety_stock is not None:
         position.restock(position.on_hand, safety_stock)
         position.withhold()
-        rose(position)
     state.correct(position, after)
     if delta is not None:
         state.movements.note(state, position, delta)

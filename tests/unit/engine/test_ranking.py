@@ -1,6 +1,8 @@
 """Where parcels go somewhere: what is there is found, however many places lie before it."""
 
+import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import commands
-from engine.commands import network, shares
+from engine.commands import network, shares, supplies
 from engine.ledger import Ledger
-from engine.limits import SPLIT_MAX
+from engine.limits import ON_HAND_MAX, SPLIT_MAX
 from engine.outcome import Outcome
-from engine.record import CHANNEL, PARTIAL, ZONE, Reservation
+from engine.ranking import Order, by_priority, for_everybody, order_of
+from engine.record import CAMPAIGN, CHANNEL, PARTIAL, ZONE, Reservation
 from engine.shares import sellable_to
+from engine.stock import SupplyMembers, Terms, rose
 from tests.builders import NOW_MS, count, reserve, stocked_ledger
 
+HOUR_MS = 3_600_000
 NORTH: dict[str, Any] = {ZONE: "north"}
 LIVE: dict[str, Any] = {ZONE: "north", CHANNEL: "live"}
 
@@ -112,3 +117,53 @@ def test_what_can_be_served_is_served_from_the_cheapest_place_that_has_it_all(
         elif step == "take back":
             ledger.take_back(None)
             held = list(ledger.reservations)
+
+
+def test_other_lanes_make_another_order() -> None:
+    """What was looked up for earlier requests is not asked again."""
+    ledger = sending([9, 9])
+    assert sources(ledger, "a", 1, NORTH) == {"s000": 1}
+    ledger.decide(network.define_lanes([["s000", "north", 500, 0, 1, None, []]]), NOW_MS)
+    assert sources(ledger, "b", 1, NORTH) == {"s001": 1}
+    ledger.take_back(None)
+    assert sources(ledger, "c", 1, NORTH) == {"s000": 1}
+
+
+def test_a_campaign_draws_on_what_comes_first_by_now() -> None:
+    """A supply that was put off comes behind one that keeps its date."""
+    ledger = stocked_ledger({"A": {"w1": 0}})
+    for name, hours in (("early", 1), ("late", 2)):
+        members = SupplyMembers("purchase_order", 5, NOW_MS + hours * HOUR_MS, "d" * 32)
+        ledger.decide(supplies.open_supply("A", "w1", name, list(members)), NOW_MS)
+    terms = Terms(defined=True, ends_at_ms=NOW_MS + HOUR_MS, include_supplies=True)
+    ledger.decide(shares.open_campaign("drop", list(terms), [["A", 10]]), NOW_MS)
+    assert sources(ledger, "a", 1, {CAMPAIGN: "drop"}) == {"w1|early": 1}
+    ledger.seal()
+    ledger.decide(supplies.delay("A", "early", NOW_MS + 3 * HOUR_MS), NOW_MS)
+    assert sources(ledger, "b", 1, {CAMPAIGN: "drop"}) == {"w1|late": 1}
+    ledger.take_back(None)
+    assert sources(ledger, "c", 1, {CAMPAIGN: "drop"}) == {"w1|early": 1}
+
+
+@settings(max_examples=30)
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_an_order_is_what_it_would_be_if_it_were_made_now(
+    chance: random.Random, fullest: bool
+) -> None:
+    """Units come and go; only coming is said, and only to orders that must hear it."""
+    ledger = stocked_ledger({"A": dict.fromkeys(("w0", "w1", "w2", "w3"), 3)})
+    book = ledger.books["A"]
+    for _ in range(600):
+        position = book.positions[f"w{chance.randrange(4)}"]
+        change = chance.randint(-2, 2)
+        position.reserved -= change
+        if change > 0:
+            rose(position)
+        if chance.random() < 0.5:
+            need, most = chance.randint(1, 3), chance.randint(1, 4)
+            make = partial(Order, book, by_priority, for_everybody, need, fullest=fullest)
+            found = order_of(book, (need,), make).first(ON_HAND_MAX, most)
+            there = [(-for_everybody(at) * fullest, at.slot) for at in book.here()
+                     if for_everybody(at) >= need]  # fmt: skip
+            assert [at.slot for _, at, _ in found] == [slot for _, slot in sorted(there)[:most]]
+    assert len(book.risen) <= 5 * len(book.positions) + 64
