@@ -7,7 +7,7 @@ from engine.corrections import remember
 from engine.demand import OF_CHANNEL
 from engine.events import Event
 from engine.outcome import Outcome
-from engine.shares import Share, eligible, new_share, room
+from engine.shares import Share, eligible, new_share, replace_all, room
 from engine.state import ShardState
 from engine.stock import Book
 
@@ -35,6 +35,7 @@ def set_quota(state: ShardState, command: Command, now_ms: int) -> Reply:
     share.terms = share.terms._replace(defined=True, cap=cap, buffer=buffer, permille=permille)
     share.exclusive = exclusive if permille is None else share.due()
     _set_anew(state, share)
+    replace_all(state, book)  # What it lets go, others may be waiting for.
     return [OK, _report(share)]
 
 

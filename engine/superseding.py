@@ -46,6 +46,8 @@ def take_over(
     give_back(state, old, confirmed=False)
     reply = attempt()
     if reply[0] != Outcome.OK or dry:
+        for share, _ in before:  # Some may have been forgotten: they had nothing else.
+            share.book.shares[share.name] = share
         _hold_again(state, old)
         for share, counts in before:
             share.restore(counts)
