@@ -265,6 +265,7 @@ class HostCore:
     async def stop(self) -> None:
         """Finish what is decided, give all shards back, end."""
         self.chores.stop()
+        await self.waves.stop()
         for shard in list(self.owners):
             with contextlib.suppress(StoreLost, StoreRefused):
                 await self.release(shard)

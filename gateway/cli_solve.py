@@ -72,6 +72,7 @@ def _facts(wave: dict[str, Any]) -> Table:
         ("gap", "unknown" if gap is None else f"{gap:.2%}"),
         ("orders moved", str(wave["moved"])),
         ("moves refused", str(wave["refused_moves"])),
+        ("lines without a place", str(wave["lines_without_place"] or "")),
         ("reason", wave["reason"] or ""),
     ):
         if value:
@@ -94,6 +95,9 @@ def run(
         bool, typer.Option("--held", help="Plan orders that are held as well.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan, and move nothing.")] = False,
+    close: Annotated[
+        list[str] | None, typer.Option("--close", help="A node that nothing may leave from.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--id", help="The wave's id: the same again starts no other.")
     ] = None,
@@ -101,7 +105,13 @@ def run(
 ) -> int:
     """Run a wave and wait for it."""
     scope = "confirmed_and_held" if held else "confirmed"
-    begun = _begin(url, {"max_seconds": seconds, "scope": scope, "dry_run": dry_run}, name)
+    body = {
+        "max_seconds": seconds,
+        "scope": scope,
+        "dry_run": dry_run,
+        "closed_nodes": close or [],
+    }
+    begun = _begin(url, body, name)
     return _judged(_followed(url, begun), as_json=as_json)
 
 

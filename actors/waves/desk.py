@@ -38,6 +38,12 @@ class Desk:
         """Waves need the way to all shards."""
         self._client = client
 
+    async def stop(self) -> None:
+        """End what is running; its process has ended when this returns."""
+        if self._running is not None and not self._running.done():
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
     def told(self, asked: dict[str, Any]) -> dict[str, Any]:
         """``begin``, ``read``, ``list``, ``cancel`` or ``explain`` an order of a wave."""
         match asked["do"]:
@@ -58,8 +64,8 @@ class Desk:
     def _begin(self, asked: dict[str, Any]) -> dict[str, Any]:
         known = self._reports.get(asked["name"] or "")
         if known is not None:
-            same = (known.scope, known.max_seconds, known.dry_run) == (
-                asked["scope"], asked["max_seconds"], asked["dry_run"],
+            same = (known.scope, known.max_seconds, known.dry_run, [*known.closed_nodes]) == (
+                asked["scope"], asked["max_seconds"], asked["dry_run"], asked["closed_nodes"],
             )  # fmt: skip
             return {"wave": _shown(known), "same": same}
         running = next((one for one in self._reports.values() if one.finished_at is None), None)
@@ -73,6 +79,7 @@ class Desk:
             scope=asked["scope"],
             max_seconds=asked["max_seconds"],
             dry_run=asked["dry_run"],
+            closed_nodes=tuple(asked["closed_nodes"]),
             started_at=_now_ms(),
         )
         self._reports[report.name] = report
@@ -130,7 +137,9 @@ def _shown(report: Report) -> dict[str, Any]:
         "scope": report.scope,
         "max_seconds": report.max_seconds,
         "dry_run": report.dry_run,
+        "closed_nodes": list(report.closed_nodes),
         "orders": report.orders,
+        "lines_without_place": report.lines_without_place,
         "cost_before": report.cost_before,
         "cost_after": report.cost_after,
         "bound": report.bound,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -44,8 +45,8 @@ class Wave:
     lines: list[tuple[str, str]]
 
 
-def build(gathered: Gathered, now_ms: int) -> Wave:
-    """The problem of ``gathered`` as of ``now_ms``.
+def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave:
+    """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
     A line that stands on several nodes is as many lines. Lines that wish for a node, stand on
     units that are on their way or lie on another shard stay as they are and are left out.
@@ -64,6 +65,10 @@ def build(gathered: Gathered, now_ms: int) -> Wave:
             stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
     for sku, node, units, _ in rows:
         stock[sku_of[sku], node_of[node]] += units
+    shut = [node_of[node] for node in closed]
+    stock[:, shut] = 0
+    standing = np.array([node_of[node] for _, node, _, _ in rows], np.int64)
+    standing[np.isin(standing, shut)] = NOWHERE
     many = len(orders)
     due = [_due_h(order, now_ms) for order in orders]
     made = Problem(
@@ -87,7 +92,7 @@ def build(gathered: Gathered, now_ms: int) -> Wave:
             only=np.full(len(rows), NOWHERE),
         ),
         weights=Weights(change=CHANGE_CENTS),
-        standing=np.array([node_of[node] for _, node, _, _ in rows], np.int64),
+        standing=standing,
     )
     return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows])
 

@@ -50,12 +50,14 @@ class Report:
     scope: str
     max_seconds: int
     dry_run: bool
+    closed_nodes: tuple[str, ...]
     started_at: int
     state: str = "gathering"
     orders: int | None = None
     cost_before: int | None = None
     cost_after: int | None = None
     bound: float | None = None
+    lines_without_place: int | None = None
     moved: int = 0
     refused_moves: int = 0
     finished_at: int | None = None
@@ -89,7 +91,10 @@ async def run(client: Shards, report: Report) -> Done | None:
         gathered = await gather(
             client, held=report.scope == "confirmed_and_held", most=WAVE_ORDERS_MAX
         )
-        wave = await asyncio.to_thread(_built, gathered)
+        unknown = sorted(set(report.closed_nodes) - gathered.nodes.keys())
+        if unknown:
+            raise WaveFailed(f"closed_nodes: no node {unknown[0]}")
+        wave = await asyncio.to_thread(_built, gathered, report.closed_nodes)
     except (CannotGather, ProblemFault) as fault:
         raise WaveFailed(str(fault)) from fault
     report.orders = len(wave.orders)
@@ -100,6 +105,7 @@ async def run(client: Shards, report: Report) -> Done | None:
     plan = await _solved(wave, report)
     # What it will cost; that changing plans has its price was for the solver to know.
     report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
+    report.lines_without_place = plan.unserved_lines
     planned = moves(wave, plan)
     done = Done(wave, plan, planned, set())
     if not report.dry_run:
@@ -108,8 +114,8 @@ async def run(client: Shards, report: Report) -> Done | None:
     return done
 
 
-def _built(gathered: Gathered) -> Wave:
-    wave = build(gathered, time.time_ns() // 1_000_000)
+def _built(gathered: Gathered, closed: tuple[str, ...]) -> Wave:
+    wave = build(gathered, time.time_ns() // 1_000_000, closed)
     validate(wave.problem)
     return wave
 

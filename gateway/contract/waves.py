@@ -16,6 +16,7 @@ class WaveBody(Body):
     max_seconds: Annotated[int, Meta(ge=1, le=SECONDS_MAX)] | None = None
     scope: Literal["confirmed", "confirmed_and_held"] | None = None
     dry_run: bool | None = None
+    closed_nodes: Annotated[list[Id], Meta(max_length=1_000)] | None = None
 
 
 class Step(Struct):
@@ -35,7 +36,9 @@ class Wave(Struct):
     scope: Literal["confirmed", "confirmed_and_held"]
     max_seconds: int
     dry_run: bool
+    closed_nodes: list[Id]
     orders: int | None
+    lines_without_place: int | None
     cost_cents_before: int | None
     cost_cents_after: int | None
     bound_cents: int | None
@@ -90,7 +93,8 @@ class WaveOrder(Struct):
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "w-7", "state": "done", "scope": "confirmed", "max_seconds": 15, "dry_run": False,
-    "orders": 1204, "cost_cents_before": 912_033, "cost_cents_after": 841_220,
+    "closed_nodes": [], "orders": 1204, "lines_without_place": 0,
+    "cost_cents_before": 912_033, "cost_cents_after": 841_220,
     "bound_cents": 838_114, "gap_share": 0.0037, "moved": 388, "refused_moves": 2,
     "started_at": "2026-12-01T20:31:00.000Z", "finished_at": "2026-12-01T20:31:16.000Z",
     "reason": None,

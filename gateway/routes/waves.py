@@ -32,7 +32,9 @@ def _shown(wave: dict[str, Any]) -> dict[str, Any]:
         "scope": wave["scope"],
         "max_seconds": wave["max_seconds"],
         "dry_run": wave["dry_run"],
+        "closed_nodes": wave["closed_nodes"],
         "orders": wave["orders"],
+        "lines_without_place": wave["lines_without_place"],
         "cost_cents_before": wave["cost_before"],
         "cost_cents_after": wave["cost_after"],
         "bound_cents": _cents(wave["bound"]),
@@ -76,6 +78,10 @@ async def begin(ask: Ask) -> Response:
         max_seconds=_SECONDS if body.max_seconds is None else body.max_seconds,
         scope=body.scope or "confirmed",
         dry_run=bool(body.dry_run),
+        closed_nodes=[
+            checked_id(node, f"closed_nodes[{number}]")
+            for number, node in enumerate(body.closed_nodes or ())
+        ],
     )
     wave = told["wave"]
     if wave is None:

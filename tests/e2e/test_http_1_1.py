@@ -268,7 +268,7 @@ def test_a_method_that_is_not_there_names_those_that_are(
 @pytest.mark.parametrize(
     "path",
     ["/v1/reservations/", "/v1/nodes/", "/v1/reservations//confirm", "/v1/availability/",
-     "/v1/waves", "/v1/reservations/000.k/confirm/", "/v2/reservations", "/"],
+     "/v1/never", "/v1/reservations/000.k/confirm/", "/v2/reservations", "/"],
 )  # fmt: skip
 def test_paths_that_are_not_there_are_unknown(running: InProcess, path: str) -> None:
     with Wire(running.port) as wire:

@@ -129,6 +129,21 @@ def test_lines_on_other_shards_stay_and_the_rest_moves(http: httpx.Client, order
     assert http.post("/v1/audit").json()["clean"]
 
 
+def test_nothing_leaves_a_closed_node_where_it_can_be_helped(
+    http: httpx.Client, orders: Any
+) -> None:
+    """After the waves before: the first order is at ``far``, the second at ``near``."""
+    told = wave(http, dry_run=True, closed_nodes=["far"])
+    assert told["closed_nodes"] == ["far"]
+    assert told["lines_without_place"] > 0  # All that is near is taken.
+    added = {"reference": "near-again", "adjustments": [{"sku": "A", "node": "near", "delta": 1}]}
+    assert http.post("/v1/stock/adjustments", json=added).status_code == 200
+    told = wave(http, closed_nodes=["far"])
+    assert nodes(http, orders[0]) == ["near"]
+    unknown = wave(http, dry_run=True, closed_nodes=["no-such"])
+    assert (unknown["state"], unknown["reason"]) == ("failed", "closed_nodes: no node no-such")
+
+
 def test_held_orders_take_part_only_if_asked(http: httpx.Client, orders: Any) -> None:
     held = order(http, "o-3", "A", "z1", pay=False)
     assert wave(http, dry_run=True)["orders"] == 3
