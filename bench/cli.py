@@ -22,12 +22,15 @@ from bench.catalogue import SCENARIOS
 from bench.compare import MEMBERS, compare, show_changes
 from bench.figures import FailIf, UsageError
 from bench.page import page
+from bench.planning import cli as planning
 from bench.processes import CannotStart
 from bench.report import Document, document, figures_of, show, write_json
 from bench.scenario import Options, Run, Scenario
 
 #: More than this taken by others before a run, and its figures are theirs as much as ours.
 _BUSY_SHARE_MAX: Final = 0.1
+#: What needs no engine: plans against rules in use, with options of their own.
+_PLANS: Final = {"assign": assignment.main, "replenish": planning.main}
 _errors = Console(stderr=True, highlight=False)
 
 
@@ -37,8 +40,8 @@ def main(command_line: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     words = list(sys.argv[1:] if command_line is None else command_line)
     try:
-        if words[:1] == ["assign"]:
-            return assignment.main(words[1:])
+        if words[:1] and words[0] in _PLANS:
+            return _PLANS[words[0]](words[1:])
         told = arguments.parse(words)
         return _compare(told) if told.scenario == "compare" else _measure(told)
     except UsageError as error:
