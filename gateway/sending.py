@@ -16,6 +16,10 @@ class LoadRefused(Exception):
     """The gateway refused what no repeat will change; the text is its own."""
 
 
+class NotReady(LoadRefused):
+    """The gateway took nothing for as long as it was asked; what comes next would fare alike."""
+
+
 class _Problem(msgspec.Struct):
     title: str = ""
     detail: str = ""
@@ -31,7 +35,7 @@ class Sender:
         self._pipe: Pipe | None = None
 
     async def settle(self, block: list[bytes]) -> list[bytes]:
-        """Bodies of the accepted answers. Raises Unreachable or LoadRefused."""
+        """Bodies of the accepted answers. Raises Unreachable, LoadRefused or NotReady."""
         bodies: list[bytes] = []
         for attempt in range(1, TRIES_MAX + 1):
             try:
@@ -47,7 +51,7 @@ class Sender:
                 return bodies
             await asyncio.sleep(min(wait_ms, WAIT_MS_MAX) / 1000)
         message = f"the gateway was not ready for it {TRIES_MAX} times: see `tidegate status`"
-        raise LoadRefused(message)
+        raise NotReady(message)
 
     def close(self) -> None:
         """Close the connection; the next block opens another."""
