@@ -42,6 +42,9 @@ Total = Annotated[
 On = Annotated[
     str | None, typer.Option("--date", help="Of the plan, YYYY-MM-DD.", show_default="today, UTC")
 ]
+Backtest = Annotated[
+    bool, typer.Option("--backtest", help="Say how far forecasts were off lately.")
+]
 Apply = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Carry it out at this gateway; a repeat does nothing twice."),
@@ -68,6 +71,7 @@ def replenish(
     limit: Limit = 0,
     total_limit: Total = None,
     on: On = None,
+    backtest: Backtest = False,
     apply: Apply = None,
     approve: Approve = None,
     as_json: AsJson = False,
@@ -85,10 +89,15 @@ def replenish(
     )
     with _told():
         rows = list(read(positions, OrderedRow))
-        demand = expected(sales, serves, lead_days + cover_days)
+        demand = expected(sales, serves, lead_days + cover_days, backtest=backtest)
         approval = Approval(limit, 10 * limit if total_limit is None else total_limit)
         steps = planned.steps(rows, demand, terms, approval, day)
-    document = {"plan": "replenish", "date": day.isoformat(), "positions": len(rows)}
+    document = {
+        "plan": "replenish",
+        "date": day.isoformat(),
+        "positions": len(rows),
+        "forecast": demand.errors,
+    }
     return _end(document, steps, apply, approve, as_json=as_json)
 
 
@@ -110,6 +119,7 @@ def rebalance(
     limit: Limit = 0,
     total_limit: Total = None,
     on: On = None,
+    backtest: Backtest = False,
     apply: Apply = None,
     approve: Approve = None,
     as_json: AsJson = False,
@@ -123,12 +133,18 @@ def rebalance(
     day = _day(on)
     with _told():
         rows, ways = list(read(stock, MovedRow)), list(read(lanes, LaneRow))
-        demand = expected(sales, serves, days)
+        demand = expected(sales, serves, days, backtest=backtest)
         approval = Approval(limit, 10 * limit if total_limit is None else total_limit)
         terms = planned.Terms(days=days, risk=risk_cents, seconds=seconds)
         plan = planned.plan(rows, ways, demand, terms, approval, day)
-    document = {"plan": "rebalance", "date": day.isoformat(), "positions": len(rows),
-                "gain_cents": plan.gain, "optimal": plan.optimal}  # fmt: skip
+    document = {
+        "plan": "rebalance",
+        "date": day.isoformat(),
+        "positions": len(rows),
+        "forecast": demand.errors,
+        "gain_cents": plan.gain,
+        "optimal": plan.optimal,
+    }
     return _end(document, plan.steps, apply, approve, as_json=as_json)
 
 
@@ -202,18 +218,23 @@ def _table(document: dict[str, Any], steps: "list[Step]") -> Table:
     title = f"{document['plan']}, {document['date']}: {len(steps)} steps"
     if "gain_cents" in document:
         title += f", expected to earn {document['gain_cents'] / 100:,.2f}"
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(title=title, title_justify="left", box=None, caption_justify="left")
+    table.caption = " · ".join(_error(one) for one in document["forecast"] or ())
     table.add_column("id", no_wrap=True)  # It is what --approve takes.
     for name in ("sku", "from", "to"):
         table.add_column(name)
-    for name in ("units", "cost", "there on"):
-        table.add_column(name, justify="right")
+    for name in ("units", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     done = set((document["applied"] or {}).get("done", ()))
     for step in steps:
-        state = "done" if step.id in done else "within the limit"
-        if step.needs_approval and step.id not in done:
-            state = "needs approval"
+        state = "needs approval" if step.needs_approval else "ready"
         table.add_row(step.id, step.sku, step.from_node or "", step.node, f"{step.quantity:,}",
-                      f"{step.cents / 100:,.2f}", step.available_on.isoformat(), state)  # fmt: skip
+                      f"{step.cents / 100:,.2f}", "done" if step.id in done else state)  # fmt: skip
     return table
+
+
+def _error(one: dict[str, Any]) -> str:
+    """A forecast's errors in units a SKU and week, and through the naive forecast's."""
+    mase = "unknown" if one["mase"] is None else f"{one['mase']:.2f}"
+    return f"{one['forecast']}: MAE {one['mae']:.2f}, bias {one['bias']:+.2f}, MASE {mase}"

@@ -9,7 +9,8 @@ import dataclasses
 
 import numpy as np
 
-from solver.forecast import Forecast, forecast
+from solver.errors import ProblemFault
+from solver.forecast import WEEKS_LEAST, Accuracy, Forecast, backtest, forecast, naive, smoothing
 from solver.problem import Floats, Ints
 from solver.sales import DAYS_OF_WEEK, Sales
 
@@ -18,6 +19,8 @@ CONCENTRATION_LEAST = 1.0
 CONCENTRATION_MOST = 1e6
 # Units a SKU must be expected to have sold before its own scatter counts as much as its group's.
 SCATTER_UNITS = 20.0
+# Origins of a backtest, a horizon apart: the last ones that weeks after them can judge.
+ORIGINS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,3 +123,22 @@ def demand(sales: Sales, horizon_weeks: int) -> Demand:
     expected = mix.share[:, :, None] * told.fitted[:, None, :]
     scatter = _scatter(weekly, expected, sales.group, len(sales.groups))
     return Demand(sales, told, mix, daily, np.sqrt(scatter[:, None] * daily), scatter)
+
+
+def accuracy(sales: Sales, horizon_weeks: int) -> dict[str, Accuracy]:
+    """How far forecasts of SKUs would have been off lately: the seasonal naive one and ours.
+
+    Up to `ORIGINS` origins at the end of the sales. Raises what `backtest` raises, and
+    `ProblemFault` where there are too few weeks for one origin.
+    """
+    weekly = sales.weekly().sum(axis=1)
+    last = weekly.shape[1] - horizon_weeks
+    wanted = (last - back * horizon_weeks for back in reversed(range(ORIGINS)))
+    origins = [origin for origin in wanted if origin >= WEEKS_LEAST]
+    if not origins:
+        message = f"a backtest needs {WEEKS_LEAST + horizon_weeks} weeks, there are {sales.weeks}"
+        raise ProblemFault(message)
+    forecasters = {"seasonal naive": naive, "ours": smoothing}
+    return {
+        name: backtest(weekly, horizon_weeks, origins, one) for name, one in forecasters.items()
+    }

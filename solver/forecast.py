@@ -61,12 +61,13 @@ class Accuracy:
     SKUs of the absolute error through that of the seasonal naive forecast within the history
     (Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", sec. 3): below 1
     is better than to say that next week is like this one. Its season is a week, and a whole week
-    forecast from the same weekdays of the last one is the last week's sum.
+    forecast from the same weekdays of the last one is the last week's sum. None where no SKU's
+    history has two different weeks.
     """
 
     mae: float
     bias: float
-    mase: float
+    mase: float | None
 
 
 def _smoothed(series: Floats, horizon: int, weights: Weights) -> tuple[Floats, Floats]:
@@ -164,5 +165,5 @@ def backtest(
     scale = np.array([_scale(weekly[:, :origin]) for origin in origins])
     scaled = np.abs(off).mean(axis=2) / scale
     known = np.isfinite(scaled)
-    mase = float(scaled[known].mean()) if known.any() else float("nan")
+    mase = float(scaled[known].mean()) if known.any() else None
     return Accuracy(float(np.abs(off).mean()), float(off.mean()), mase)

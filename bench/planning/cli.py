@@ -16,7 +16,7 @@ from rich.table import Table
 from bench.figures import UsageError
 from bench.planning import history, rebalance, replenish
 from gateway.sample.columns import SampleMissing
-from solver.demand import demand
+from solver.demand import accuracy, demand
 from solver.forecast import ForecastMissing
 from solver.replay import totals
 from solver.replenishment import SERVICE_MOST
@@ -90,7 +90,7 @@ def document(told: argparse.Namespace, say: Any) -> dict[str, Any]:
     say("forecasting demand")
     expected = demand(sales_of(year.known, year.groups), _HORIZON)
     say("measuring how far forecasts are off")
-    errors = replenish.accuracy(expected, _HORIZON)
+    errors = accuracy(expected.sales, _HORIZON)
     say("replaying orders")
     terms = replenish.Terms(lead_days=told.lead, service=told.service)
     effects = replenish.play(year, expected, terms)
@@ -145,6 +145,10 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Ta
     return table
 
 
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
 def _tables(report: Mapping[str, Any]) -> list[Table]:
     weeks = report["known_weeks"]
     return [
@@ -152,7 +156,7 @@ def _tables(report: Mapping[str, Any]) -> list[Table]:
             f"Forecast of {report['skus']} SKUs, {_HORIZON} weeks ahead, units a SKU and week",
             ("forecast", "MAE", "bias", "MASE"),
             [
-                (row["forecast"], f"{row['mae']:.2f}", f"{row['bias']:+.2f}", f"{row['mase']:.3f}")
+                (row["forecast"], f"{row['mae']:.2f}", f"{row['bias']:+.2f}", _number(row["mase"]))
                 for row in report["forecast"]
             ],
         ),

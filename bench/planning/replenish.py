@@ -7,7 +7,6 @@ import numpy as np
 
 from bench.planning.history import History
 from solver.demand import Demand
-from solver.forecast import Accuracy, backtest, naive, smoothing
 from solver.replay import Effect, Rule, order_nothing, order_up_to, replay
 from solver.replenishment import Levels, Positions, levels
 
@@ -108,12 +107,3 @@ def _with_as_much(of: Any, mean: Any, stock_days: int) -> Effect:
             high = middle
     effect: Effect = of(min_max(mean, high))
     return effect
-
-
-def accuracy(demand: Demand, horizon: int) -> dict[str, Accuracy]:
-    """Errors of forecasts over the known weeks, from three origins at their end."""
-    weekly = demand.sales.weekly().sum(axis=1)
-    last = weekly.shape[1] - horizon
-    origins = [last - 2 * horizon, last - horizon, last]
-    forecasters = {"seasonal naive": naive, "ours": smoothing}
-    return {name: backtest(weekly, horizon, origins, one) for name, one in forecasters.items()}

@@ -1,15 +1,17 @@
 """Demand by SKU and node: the regions and channels that a node serves, added up."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gateway.planning.files import ServesRow, read, read_sales
-from solver.demand import Demand, demand
+from solver.demand import Demand, accuracy, demand
 from solver.problem import Floats
-from solver.sales import sales_of
+from solver.sales import DAYS_OF_WEEK, sales_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Expected:
     daily: Floats
     variance: Floats
     scatter: Floats
+    errors: list[dict[str, Any]] | None  # Of forecasts by name, where they were asked for.
 
     def of(self, sku: str, node: str) -> tuple[float, float]:
         """(mean, standard deviation) of a day's demand; nothing where nothing was ever sold."""
@@ -35,18 +38,25 @@ class Expected:
         return 1.0 if row is None else float(self.scatter[row])
 
 
-def expected(sales: Path, serves: Path | None, days: float) -> Expected:
-    """Demand of the next `days` days, from the files.
+def expected(sales: Path, serves: Path | None, days: float, *, backtest: bool) -> Expected:
+    """Demand of the next `days` days, from the files; with `backtest` its errors lately, too.
 
     A region without a row in `serves` is served by the node of its own name. Raises `Unreadable`,
     `ProblemFault`, `ForecastMissing`.
     """
     rows, groups = read_sales(sales)
-    told = demand(sales_of(rows, groups), max(1, -(-int(np.ceil(days)) // 7)))
-    return _by_node(told, read(serves, ServesRow) if serves else ())
+    known = sales_of(rows, groups)
+    horizon = max(1, -(-ceil(days) // DAYS_OF_WEEK))
+    errors = None
+    if backtest:
+        each = accuracy(known, horizon)
+        errors = [{"forecast": name, **asdict(one)} for name, one in each.items()]
+    return _by_node(demand(known, horizon), read(serves, ServesRow) if serves else (), errors)
 
 
-def _by_node(told: Demand, serves: Iterable[ServesRow]) -> Expected:
+def _by_node(
+    told: Demand, serves: Iterable[ServesRow], errors: list[dict[str, Any]] | None
+) -> Expected:
     ways = {(row.region, row.channel): row.node for row in serves}
     cells = [
         ways.get((region, channel), ways.get((region, ""), region))
@@ -65,4 +75,5 @@ def _by_node(told: Demand, serves: Iterable[ServesRow]) -> Expected:
         daily=daily,
         variance=variance,
         scatter=told.scatter,
+        errors=errors,
     )

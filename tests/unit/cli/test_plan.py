@@ -81,6 +81,13 @@ def test_people_see_a_table(run: Run, positions: str, monkeypatch: pytest.Monkey
     assert "needs approval" in told
 
 
+def test_a_backtest_says_how_far_forecasts_were_off(run: Run, positions: str) -> None:
+    naive, ours = run("replenish", "--positions", positions, "--backtest", "--json")[1]["forecast"]
+    assert (naive["forecast"], ours["forecast"]) == ("seasonal naive", "ours")
+    assert ours["mase"] < naive["mase"]
+    assert "MASE" in run("replenish", "--positions", positions, "--backtest")[1]
+
+
 def test_regions_are_served_by_the_nodes_that_a_file_says(
     run: Run, positions: str, tmp_path: Path
 ) -> None:

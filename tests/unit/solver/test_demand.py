@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from solver import mip
-from solver.demand import CONCENTRATION_MOST, concentration, demand, mix_of
+from solver.demand import CONCENTRATION_MOST, accuracy, concentration, demand, mix_of
 from solver.errors import ProblemFault
 from solver.forecast import backtest, forecast, naive, smoothing
 from solver.sales import Sale, sales_of
@@ -70,6 +70,8 @@ def test_a_level_demand_is_forecast_better_than_by_the_last_week() -> None:
     weekly = draw.poisson(12.0, (40, 40)).astype(float)
     ours = backtest(weekly, 4, [28, 32, 36], smoothing)
     theirs = backtest(weekly, 4, [28, 32, 36], naive)
+    assert ours.mase is not None
+    assert theirs.mase is not None
     assert ours.mase < 0.85 < theirs.mase
     assert abs(ours.bias) < 0.5
     assert ours.mae < theirs.mae
@@ -78,6 +80,10 @@ def test_a_level_demand_is_forecast_better_than_by_the_last_week() -> None:
 def test_the_naive_error_is_what_it_is_by_hand() -> None:
     told = backtest(np.array([[1.0, 3.0, 1.0, 3.0, 5.0, 7.0]]), 2, [4], naive)
     assert (told.mae, told.bias, told.mase) == (3.0, -3.0, 1.5)
+
+
+def test_a_history_without_change_has_no_scale() -> None:
+    assert backtest(np.ones((2, 10)), 2, [6], naive).mase is None
 
 
 def test_a_growing_demand_is_followed_with_a_trend() -> None:
@@ -122,6 +128,8 @@ def test_too_short_a_history_is_refused() -> None:
         sales_of([], {})
     with pytest.raises(ProblemFault, match="2 days"):
         sales_of([Sale(day, "a", "n", "web", 1) for day in (1, 2)], {})
+    with pytest.raises(ProblemFault, match="a backtest needs 10 weeks, there are 9"):
+        accuracy(sales_of(a_year(weeks=9), {}), 6)
     with pytest.raises(ProblemFault, match="a forecast needs 4"):
         forecast(np.ones((1, 3)), 1)
     with pytest.raises(ProblemFault, match="origin 9"):
