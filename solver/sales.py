@@ -5,6 +5,7 @@ engine keeps refused demand as data), or the plan learns that nobody wanted it.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from solver.errors import ProblemFault
 from solver.problem import Floats, Ints
 
 DAYS_OF_WEEK = 7
+CELLS_MOST = 200_000_000  # SKUs x pairs x weeks in memory at a time: 1.6 GB.
 UNITS_MOST = 10_000_000  # Of one row: sums over a year of rows stay exact in a double.
 
 
@@ -58,13 +60,22 @@ class Sales:
         return len(self.regions) * len(self.channels)
 
     def weekly(self) -> Floats:
-        """Units by SKU, pair of region and channel, and whole week, oldest week first."""
+        """Units by SKU, pair of region and channel, and whole week, oldest week first.
+
+        Raises `ProblemFault` where that is more than a machine should hold.
+        """
         shape = (len(self.skus), self.cells, self.weeks)
+        size = math.prod(shape)
+        if size > CELLS_MOST:
+            message = (
+                f"sales are of {shape[0]} SKUs x {shape[1]} regions and channels x {shape[2]} "
+                f"weeks, more than {CELLS_MOST}: plan a part of the SKUs at a time"
+            )
+            raise ProblemFault(message)
         week = (self.day - (self.days - self.weeks * DAYS_OF_WEEK)) // DAYS_OF_WEEK
         whole = week >= 0
         cell = self.region * len(self.channels) + self.channel
         place = np.ravel_multi_index((self.sku[whole], cell[whole], week[whole]), shape)
-        size = int(np.prod(shape))
         return np.bincount(place, self.units[whole], size).astype(np.float64).reshape(shape)
 
 

@@ -74,6 +74,18 @@ def test_a_dry_run_says_what_to_order(run: Run, positions: str) -> None:
     assert told["applied"] is None
 
 
+def test_parquet_files_are_read_as_well(run: Run, positions: str, sold: str) -> None:
+    pytest.importorskip("pyarrow")
+    from pyarrow import csv, parquet
+
+    as_parquet = Path(sold).with_suffix(".parquet")
+    parquet.write_table(csv.read_csv(sold), as_parquet)
+    by_csv = run("replenish", "--positions", positions, "--json")[1]
+    assert run("replenish", "--positions", positions, "--sales", str(as_parquet), "--json")[1] == (
+        by_csv
+    )
+
+
 def test_people_see_a_table(run: Run, positions: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     code, told, _ = run("replenish", "--positions", positions)

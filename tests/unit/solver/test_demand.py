@@ -1,12 +1,14 @@
 """Demand from sales: what slow SKUs borrow from their group, and how far forecasts are off."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from solver import mip
 from solver.demand import CONCENTRATION_MOST, accuracy, concentration, demand, mix_of
 from solver.errors import ProblemFault
-from solver.forecast import backtest, forecast, naive, smoothing
+from solver.forecast import ForecastMissing, backtest, forecast, naive, smoothing
 from solver.sales import Sale, sales_of
 
 
@@ -134,3 +136,15 @@ def test_too_short_a_history_is_refused() -> None:
         forecast(np.ones((1, 3)), 1)
     with pytest.raises(ProblemFault, match="origin 9"):
         backtest(np.ones((1, 10)), 2, [9], naive)
+
+
+def test_more_than_a_machine_should_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solver.sales.CELLS_MOST", 23)
+    with pytest.raises(ProblemFault, match="3 SKUs x 2 regions and channels x 4 weeks"):
+        sales_of(a_year(weeks=4), {}).weekly()
+
+
+def test_a_missing_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels.tsa.holtwinters", None)
+    with pytest.raises(ForecastMissing, match=r"pip install 'tidegate\[forecast\]'"):
+        forecast(np.ones((1, 9)), 1)
