@@ -1,6 +1,7 @@
 """The client: answers in pieces, lost connections, and a generator that says when it is late."""
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 
 from bench.arrivals import constant
@@ -11,10 +12,13 @@ from bench.orders import Orders
 ANSWER = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def _serve(pieces: list[bytes], *, then_close: bool = False) -> asyncio.Server:
-    """Answers every request with these pieces, a moment apart."""
+async def _serve(
+    pieces: list[bytes], *, then_close: bool = False, connected: Callable[[], object] = object
+) -> asyncio.Server:
+    """Answers every request with these pieces, a moment apart; says when a client connects."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected()
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 for piece in pieces:
@@ -67,11 +71,14 @@ def test_request_bytes_say_what_they_carry() -> None:
 
 def test_a_run_whose_generator_falls_behind_is_void() -> None:
     async def run() -> str | None:
-        server = await _serve([ANSWER])
+        def starve() -> None:
+            # From the first connection on: whatever a start takes is over by then.
+            asyncio.get_running_loop().call_later(0.5, _block, 0.3)
+
+        server = await _serve([ANSWER], connected=starve)
         async with server:
             address: Address = server.sockets[0].getsockname()
             plan = Open(name="late", connections=2, times=constant(1_000, 1.0), warmup_s=0.0)
-            asyncio.get_running_loop().call_later(0.5, _block, 0.3)
             opened = await open_loop(address, plan, Orders("late", [(("a", 1),)]))
             return opened.measure.void
 
