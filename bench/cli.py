@@ -21,6 +21,7 @@ from bench.assignment import cli as assignment
 from bench.catalogue import SCENARIOS
 from bench.compare import MEMBERS, compare, show_changes
 from bench.figures import FailIf, UsageError
+from bench.online import cli as online
 from bench.page import page
 from bench.planning import cli as planning
 from bench.processes import CannotStart
@@ -30,7 +31,11 @@ from bench.scenario import Options, Run, Scenario
 #: More than this taken by others before a run, and its figures are theirs as much as ours.
 _BUSY_SHARE_MAX: Final = 0.1
 #: What needs no engine: plans against rules in use, with options of their own.
-_PLANS: Final = {"assign": assignment.main, "replenish": planning.main}
+_PLANS: Final = {
+    "assign": assignment.main,
+    "online": online.main,
+    "replenish": planning.main,
+}
 _errors = Console(stderr=True, highlight=False)
 
 

@@ -1,12 +1,13 @@
 """The costed choice: which backings serve a line for least money, given where it goes and by when.
 
-What counts: the lane's price, what the node's owner gets, and lateness. A whole line comes from
-one node where one has it, the cheapest such; else from few, the cheapest first.
+What counts: the lane's price, what the node's owner gets, bid prices, and lateness. A whole line
+comes from one node where one has it, the cheapest such; else from few, the cheapest first.
 """
 
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from engine.bids import bid_cents
 from engine.demand import Demand
 from engine.lanes import ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, LATE_LOOKED_AT, ON_HAND_MAX, SPLIT_MAX
@@ -102,7 +103,7 @@ def _whole(book: Book, units: int, demand: Demand) -> Position | None:
 
 def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
     """Places with ``need`` units or more, by (cents, priority) of sending ``units`` from there."""
-    zone, lanes = demand.zone, demand.lanes
+    zone, lanes, bids = demand.zone, demand.lanes, demand.bids
     assert zone is not None
     assert lanes is not None
 
@@ -116,7 +117,7 @@ def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
                 return None
             place = position.place
             cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
-            return (cents, place.priority)
+            return (cents + bid_cents(position, units, bids), place.priority)
 
         return Order(book, fixed, units_of(book, demand.share), need)
 

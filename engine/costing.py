@@ -7,6 +7,7 @@ kilogram, rounded up to whole cents for each line.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from engine.bids import as_decided
 from engine.costed import there_by
 from engine.lanes import ready_at
 from engine.record import BACKINGS, Line
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from engine.demand import Demand
     from engine.state import ShardState
 
-#: By backing: [there by (ms) or None, fixed cents or None, cents by weight or None].
+#: By backing: [there by (ms) or None, fixed cents or None, cents by weight or None], and where
+#: bid prices were in force their cents and version, see ``bids.as_decided``.
 Costs: TypeAlias = dict[str, list[Any]]
 
 
@@ -30,16 +32,18 @@ def carry_over(costs: Costs, old: str, new: str, units: int, standing: int) -> N
     told = costs.pop(old, None)
     if told is None:
         return
-    by_ms, fixed, by_weight = told
+    by_ms, fixed, by_weight, *decided = told
     part = None if by_weight is None else by_weight * units // standing
     if units < standing:
-        costs[old] = [by_ms, fixed, None if by_weight is None else by_weight - (part or 0)]
+        costs[old] = [
+            by_ms, fixed, None if by_weight is None else by_weight - (part or 0), *decided,
+        ]  # fmt: skip
     there = costs.get(new)
     if there is None:
-        costs[new] = [by_ms, fixed, part]
+        costs[new] = [by_ms, fixed, part, *decided]
     else:  # The later of two dates holds for both.
         weighs = None if there[2] is None else there[2] + (part or 0)
-        costs[new] = [max(by_ms, there[0]), there[1], weighs]
+        costs[new] = [max(by_ms, there[0]), there[1], weighs, *there[3:]]
 
 
 def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Costs:
@@ -62,8 +66,10 @@ def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Co
                 costs[position.backing] = [by_ms, None, None]
                 continue
             by_weight = lane.by_weight(book.members[1] * line[at + 1])
+            decided = as_decided(position, line[at + 1], demand.bids)
             known = costs.get(position.backing)
             if known is not None:  # On two lines: one may have named the node.
                 by_weight += known[2]
-            costs[position.backing] = [by_ms, lane.fixed_cents, by_weight]
+                decided = known[3:]
+            costs[position.backing] = [by_ms, lane.fixed_cents, by_weight, *decided]
     return costs

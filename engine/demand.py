@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from engine.bids import NO_BIDS, Bids
 from engine.lanes import Lane
 from engine.record import (
     CAMPAIGN,
@@ -39,6 +40,7 @@ class Demand(NamedTuple):
     lanes: Mapping[str, Lane] | None = None
     pickup: bool = False  # Collected at the wished node.
     pool: frozenset[str] | None = None  # Nodes of the channel's pool; None: all.
+    bids: Bids = NO_BIDS  # What units and parcels are worth to others.
 
 
 #: A request without anything rare.
@@ -65,6 +67,7 @@ def demand_of(state: "ShardState", extra: Extra | None, now_ms: int) -> Demand:
         state.lanes.get(zone) if zone is not None and not pickup else None,
         pickup,
         pool,
+        state.bids,
     )
 
 

@@ -47,3 +47,4 @@ class Event(IntEnum):
     WAITING_JOINED = 35  # key, the entry of the waiting list
     WAITING_OFFERED = 36  # the same
     WAITING_ENDED = 37  # the same
+    PRICED = 38  # version, [part, parts, cents a parcel by node, {sku: cents a unit by node}]

@@ -15,6 +15,7 @@ from engine.shares import Counts, Share
 from engine.sourcing import available, choose, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
+from engine.together import together
 
 
 def refuse(
@@ -55,11 +56,16 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
     granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
     taken: list[tuple[Position, int, Account | None]] = []
     before = shares_of(state, lines, demand)
-    for line in sorted(granted, key=lambda line: line[1] is None):
+    ordered = sorted(granted, key=lambda line: line[1] is None)
+    at_once = _together(state, ordered, demand)
+    for at, line in enumerate(ordered):
         sku, wish, units = line
         book = state.books[sku]
         counted = account(book, demand.share, demand.customer)
-        found = _sources(book, wish, min(units, most(book, demand, units)), demand)
+        if at_once is not None:
+            found = [(at_once[at], units)]
+        else:
+            found = _sources(book, wish, min(units, most(book, demand, units)), demand)
         if not demand.partial and sum(part for _, part in found) < units:
             break
         for position, part in found:
@@ -126,6 +132,16 @@ def put_back(before: Before) -> None:
             known[0].restore(known[1])
         else:
             book.shares.pop(name, None)  # Made for units that were not had.
+
+
+def _together(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Position] | None:
+    """Where lines of an order with a destination leave from, whole; None: each by itself."""
+    if demand.lanes is None or len(lines) == 1 or any(line[1] for line in lines):
+        return None
+    wanted = [(state.books[line[0]], line[2]) for line in lines]
+    if any(book.stopped or most(book, demand, units) < units for book, units in wanted):
+        return None
+    return together(wanted, demand)
 
 
 def _sources(

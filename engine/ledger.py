@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from engine import (
+    bids,
     campaigns,
     changes,
     corrections,
@@ -126,6 +127,8 @@ _HANDLERS: dict[int, Handler] = {
     Op.TIDY: _tidy,
     Op.MOVABLE: moving.movable,
     Op.MOVE: moving.move,
+    Op.PRICE: bids.price,
+    Op.READ_BIDS: bids.read_bids,
     Op.SET_QUOTA: quotas.set_quota,
     Op.READ_QUOTAS: quotas.read_quotas,
     Op.LEND: quotas.lend,

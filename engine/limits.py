@@ -19,6 +19,12 @@ SUPPLIES_OPEN_MAX: Final = 1_000
 SUPPLY_KEPT_MS: Final = 7 * 24 * 3_600_000
 #: Orders of positions kept of one SKU: for so many zones and quantities.
 ORDERS_MAX: Final = 512
+#: What a parcel beyond an order's first weighs beside its carriage: packing, and a second knock
+#: at the door.
+SPLIT_CENTS: Final = 150
+#: Nodes looked at for an order of several lines that goes to one place: of all lines together, the
+#: cheapest of each, and as many of the rarest.
+NEAR_LOOKED_AT: Final = 10
 #: Positions looked at, the cheapest first, for one from where a line would be less late: so many,
 #: and if that says nothing yet, so many.
 LATE_LOOKED_AT: Final = (1, 8, 64)

@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.accounts import account_of
 from engine.backings import units_left
+from engine.bids import OF_NODES, OF_SKU, Bids
 from engine.network import load_element
 from engine.record import (
     BACKINGS,
@@ -30,19 +31,17 @@ class LoadedState(ShardState):
         later: list[tuple[str, bytes]] = []
         supplies: dict[str, SupplyMembers] = {}
         shares: list[tuple[str, str, bytes]] = []
-        low: list[str] = []
+        marks: list[tuple[str, str, bytes]] = []
         for name, value in items:
             kind, _, rest = name.partition("|")
             if kind in ("n", "l", "p", "h", "b"):
                 load_element(self, name, unpack(value))
-            elif kind == "N":
-                self.network = unpack(value)
+            elif kind in ("N", OF_NODES, "x"):
+                self._load_beside(kind, rest, unpack(value))
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
-            elif kind == "d":
-                low.append(rest)
-            elif kind == "x":
-                self.movements.load(rest, unpack(value))
+            elif kind in ("d", OF_SKU):
+                marks.append((kind, rest, value))
             elif kind == "u":
                 supplies[rest] = SupplyMembers(*unpack(value))
             elif kind in ("s", "a"):
@@ -58,14 +57,26 @@ class LoadedState(ShardState):
             position.restock(on_hand, safety_stock)
             position.damaged = more[0] if more else 0
             position.withhold()
-        for sku in low:
-            self.books[sku].is_low = True
+        for kind, sku, value in marks:
+            if kind == OF_SKU:
+                self.books[sku].bids = unpack(value)
+            else:
+                self.books[sku].is_low = True
         self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
         self._load_shares(shares)
         self.waiting.load(self.books)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
+
+    def _load_beside(self, kind: str, rest: str, value: Any) -> None:
+        """Fields that are of no SKU."""
+        if kind == "N":
+            self.network = value
+        elif kind == OF_NODES:
+            self.bids = Bids(*value)
+        else:
+            self.movements.load(rest, value)
 
     def _kept(self, kind: str) -> dict[str, Any]:
         """Fields that are kept as they are."""

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from engine.backings import restand, units_left
+from engine.bids import NO_BIDS
 from engine.commands import Command, Reply
 from engine.commands.moving import Row
 from engine.costing import costs_of
@@ -173,7 +174,8 @@ def _make(state: ShardState, one: _Ready, now_ms: int) -> None:
         lines = [line for line in reservation.lines if line[0] in skus]
         told = reservation.extra[COSTS].items()
         others = {at: cost for at, cost in told if at.partition("|")[0] not in skus}
-        demand = demand_of(state, reservation.extra, now_ms)
+        # A plan chose these nodes, by prices of its own.
+        demand = demand_of(state, reservation.extra, now_ms)._replace(bids=NO_BIDS)
         reservation.extra[COSTS] = {**others, **costs_of(state, lines, demand)}
     reservation.level = state.level
     changed = reservation.packed()

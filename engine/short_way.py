@@ -6,6 +6,7 @@ the same.
 
 from typing import Final, NamedTuple, TypeAlias
 
+from engine.bids import as_decided
 from engine.commands import Command, Reply
 from engine.costed import by_cost
 from engine.demand import OF_CAMPAIGN, Demand
@@ -77,7 +78,8 @@ def reserve_short(state: ShardState, command: Command, now_ms: int) -> Reply | N
     if place.way is not None:
         lane, by_weight = place.way
         by_ms = lane.arrival(ready_at(position.place, now_ms))
-        extra = {**extra, COSTS: {position.backing: [by_ms, lane.fixed_cents, by_weight]}}
+        told = [by_ms, lane.fixed_cents, by_weight, *as_decided(position, units, state.bids)]
+        extra = {**extra, COSTS: {position.backing: told}}
     elif position.supply is not None:
         by_ms = max(now_ms, position.supply.available_at_ms)
         extra = {**extra, COSTS: {position.backing: [by_ms, None, None]}}
@@ -143,7 +145,9 @@ def _cheapest(
     name = None if share is None else share.name
     order = book.orders.get(cost_key(name, zone, units, units))
     if order is None:
-        order = by_cost(book, units, Demand(share=name, zone=zone, lanes=lanes), units)
+        order = by_cost(
+            book, units, Demand(share=name, zone=zone, lanes=lanes, bids=state.bids), units
+        )
     position = order.best()
     if position is None:
         return None

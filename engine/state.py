@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
 from engine.backings import stand_on
+from engine.bids import NO_BIDS, Bids, Staged
 from engine.counting import add_to
 from engine.demand_log import Refusal
 from engine.effects import HELD, Effects, Sealed, seal
@@ -52,6 +53,9 @@ class Expiring(NamedTuple):
 
 class ShardState:
     """Everything one shard's owner holds in memory."""
+
+    bids: Bids = NO_BIDS
+    staged_bids: Staged | None = None
 
     def __init__(
         self, shard: int, shards: int, level: Durability, *, window_ms: int = CLOSED_WINDOW_MS

@@ -225,6 +225,7 @@ class Book:
     """All a shard knows of one SKU."""
 
     __slots__ = (
+        "bids",
         "by_customer",
         "hinted_until_ms",
         "is_low",
@@ -251,6 +252,8 @@ class Book:
         #: name, weight_grams, category, and a map of rarer ones where there are any.
         self.members = members
         self.positions: dict[str, Position] = {}
+        #: Cents a unit by node, see ``bids``.
+        self.bids: Mapping[str, int] = {}
         #: Units on hand beyond each position's safety stock, of what is there now.
         self.there = 0
         #: The position where units are there at just one node, which is most SKUs of a drop.

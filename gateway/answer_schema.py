@@ -21,6 +21,8 @@ class Backing(Struct):
     supply: Id | None
     deliver_by: Time | None
     cost_cents: int | None
+    bid_price_cents: int | UnsetType = UNSET
+    price_version: int | UnsetType = UNSET
 
 
 class ReservedLine(Struct):

@@ -159,7 +159,7 @@ def _lines(lines: list[Line], extra: Extra) -> list[dict[str, Any]]:
 
 def _backing(slot: str, units: int, cost: list[Any] | None, paid: set[str]) -> dict[str, Any]:
     node, _, supply = slot.partition(ON_ITS_WAY)
-    by_ms, fixed, by_weight = cost if cost is not None else (None, None, None)
+    by_ms, fixed, by_weight, *decided = cost if cost is not None else (None, None, None)
     cents = None if by_weight is None else by_weight + (0 if node in paid else fixed)
     if cost is not None:
         paid.add(node)
@@ -170,6 +170,7 @@ def _backing(slot: str, units: int, cost: list[Any] | None, paid: set[str]) -> d
         "supply": supply or None,
         "deliver_by": None if by_ms is None else written(by_ms),
         "cost_cents": cents,
+        **dict(zip(("bid_price_cents", "price_version"), decided, strict=False)),
     }
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine import commands
-from engine.commands import Command, moving, network, promising, shares, supplies, waiting
+from engine.commands import Command, bids, moving, network, promising, shares, supplies, waiting
 from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, ZONE
 from engine.stock import SupplyMembers, Terms
 from tests.builders import reserve
@@ -21,12 +21,13 @@ class WarehouseScript(Script):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
+        self.prices = 0
         self.steps += [
             self.quota, self.quota, self.lent, self.campaign, self.campaign, self.record,
             self.supply, self.supply, self.supply, self.came, self.came, self.name, self.lane,
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
             self.marked, self.unserved, self.moved, self.hinted, self.hinted, self.reassigned,
-            self.waited, self.waited, self.waited, self.left,
+            self.waited, self.waited, self.waited, self.left, self.priced,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -56,6 +57,17 @@ class WarehouseScript(Script):
         return waiting.join(
             key, asked, self.sku(), units, {CUSTOMER: customer, **where}, wait_ms, 30_000
         )
+
+    def priced(self) -> Command:
+        """Prices come, in one part or in the wrong one; or somebody reads them."""
+        if self.random.random() < 0.3:
+            return bids.read_bids(SKUS)
+        self.prices += self.random.choice((0, 1, 1))
+        units = {sku: {node: self.random.choice((0, 50, 900)) for node in NODES} for sku in SKUS}
+        parcels = {node: self.random.choice((0, 300)) for node in NODES}
+        part, parts = self.random.choice(((0, 1), (0, 1), (0, 2), (1, 2), (1, 2)))
+        some = dict(self.random.sample(sorted(units.items()), 2))
+        return bids.price(self.prices, part, parts, parcels, {**some, "unknown": {}})
 
     def left(self) -> Command:
         """Somebody has had enough, or asks for his place; or the owner looks after the lists."""

@@ -11,7 +11,7 @@ from actors.waves.gathering import Gathered, Order
 from engine.backings import units_left
 from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
-from engine.limits import MOVES_MAX
+from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
 from engine.moving import revision
 from engine.record import CHANNEL, DELIVER_BY, SHIPPED, ZONE
 from engine.stock import ON_ITS_WAY
@@ -32,6 +32,10 @@ _HOUR_MS: Final = 3_600_000
 _NEVER_H: Final = 1e6
 #: What a move must save at least, in cents an order: it costs paper and patience.
 CHANGE_CENTS: Final = 20
+#: As the choice at reservation weighs it.
+WEIGHTS: Final = Weights(
+    lateness_day=24 * LATE_CENTS_PER_HOUR, split=SPLIT_CENTS, change=CHANGE_CENTS
+)
 #: Sets of channels that nodes are restricted to; a wave with more looks at no others.
 _SETS_MAX: Final = 60
 
@@ -91,7 +95,7 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
             together=np.full(len(rows), NO_GROUP),
             only=np.full(len(rows), NOWHERE),
         ),
-        weights=Weights(change=CHANGE_CENTS),
+        weights=WEIGHTS,
         standing=standing,
     )
     return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows])

@@ -79,6 +79,8 @@ class Op(IntEnum):
     SERVE_WAITING = 72
     MOVABLE = 80
     MOVE = 81
+    PRICE = 82
+    READ_BIDS = 83
 
 
 #: Kinds of network elements: nodes, lanes by zone, pools, channels, bundles.
@@ -95,6 +97,7 @@ READING = frozenset({
     Op.READ, Op.READ_SKU, Op.READ_NETWORK, Op.STOCK, Op.VIEW, Op.HINT, Op.READ_QUOTAS,
     Op.READ_CAMPAIGN, Op.PREVIEW_CAMPAIGN, Op.FIND_CAMPAIGNS, Op.READ_SUPPLY, Op.FIND_SUPPLY,
     Op.SHORTFALLS, Op.CANDIDATES, Op.CHANGES, Op.MOVABLE, Op.READ_WAITING,
+    Op.READ_BIDS,
 })  # fmt: skip
 
 

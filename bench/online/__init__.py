@@ -1,0 +1,1 @@
+"""Orders one by one: what the engine's choice of nodes costs, with bid prices and without."""
