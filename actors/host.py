@@ -88,7 +88,7 @@ class HostCore:
         respond(msgpack.packb(answer))
 
     async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``report``, ``wave``; of a shard ``events``, ``audit``, ``rebuild`` or ``keys``."""
+        """``report``, ``wave``, ``prices``; of one shard events, audit, rebuild or keys."""
         match asked["m"]:
             case "report":
                 return self.report()
@@ -105,6 +105,8 @@ class HostCore:
                 return await reused.told(owner, self.store, asked) if owner is not None else {}
             case "wave":
                 return self.waves.told(asked)
+            case "prices":
+                return self.waves.prices.told(asked)
             case unknown:
                 raise ValueError(f"no such question: {unknown}")
 

@@ -52,6 +52,8 @@ LOW_STOCK_BACK_PERMILLE: Final = 100
 WAVE_ORDERS_MAX: Final = 200_000
 #: Orders that one command moves.
 MOVES_MAX: Final = 256
+#: Bid prices that one command brings to a shard, about.
+BID_CELLS_SLICE: Final = 2_000
 #: Records looked at for one answer to what may be moved.
 MOVABLE_LOOKED_AT: Final = 2_000
 #: How far back a count may be dated: what moved since is remembered for so long.

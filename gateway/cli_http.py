@@ -16,8 +16,10 @@ ANSWER_SECONDS_MAX: Final = DEADLINE_MS_MAX / 1000 + 10
 PATIENT_SECONDS_MAX: Final = 3_600.0
 
 
-def ask(url: str, method: str, path: str, *, patient: bool = False) -> tuple[int, Any]:
-    """(status, JSON answer) of a request without a body; ``patient``: without a deadline.
+def ask(
+    url: str, method: str, path: str, body: Any = None, *, patient: bool = False
+) -> tuple[int, Any]:
+    """(status, JSON answer) of a request; ``patient``: without a deadline.
 
     Raises Stop: wrong usage for a URL that is none, cannot reach for a gateway that is not there.
     """
@@ -31,7 +33,11 @@ def ask(url: str, method: str, path: str, *, patient: bool = False) -> tuple[int
     seconds_max = PATIENT_SECONDS_MAX if patient else ANSWER_SECONDS_MAX
     connection = HTTPConnection(parts.hostname, port, timeout=seconds_max)
     try:
-        connection.request(method, path, headers={} if patient else _DEADLINE)
+        headers: dict[str, str] = {} if patient else dict(_DEADLINE)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     except (OSError, HTTPException) as away:
@@ -45,9 +51,9 @@ def ask(url: str, method: str, path: str, *, patient: bool = False) -> tuple[int
         connection.close()
 
 
-def ask_well(url: str, method: str, path: str, *, patient: bool = False) -> Any:
+def ask_well(url: str, method: str, path: str, body: Any = None, *, patient: bool = False) -> Any:
     """The answer of a request that must succeed. Raises Stop."""
-    status, answer = ask(url, method, path, patient=patient)
+    status, answer = ask(url, method, path, body, patient=patient)
     if not isinstance(answer, dict):
         raise _stranger(url)
     if status >= 400:

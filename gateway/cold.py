@@ -128,6 +128,14 @@ class Ask:
             raise Refused(of_read(reply, name))
         return reply
 
+    async def of_net(self, question: str, **more: Any) -> dict[str, Any]:
+        """What the host of ``net`` says to a question; ``LineLost`` while there is none."""
+        host = self.client.map.owners[self.client.net]
+        if not host:
+            raise LineLost("the net shard has no owner")
+        told: dict[str, Any] = await self.client.control(host, {"m": question, **more})
+        return told
+
     def answer(self, document: Any, status: int = 200) -> Response:
         """A success."""
         media = "application/msgpack" if self.packed else "application/json"

@@ -1,4 +1,6 @@
-"""``python -m solver PROBLEM PLAN``: solve a saved problem apart from whoever asked.
+"""``python -m solver PROBLEM RESULT``: solve a saved problem apart from whoever asked.
+
+The result is a plan, or with ``--bids`` bid prices for so many orders to come.
 
 A process of its own can be given little of the machine, and be ended, without a trace in its
 asker. Every step is a line of JSON on standard output.
@@ -11,16 +13,21 @@ import os
 import sys
 from pathlib import Path
 
+from solver.bids import SCENARIOS, bid_prices
 from solver.effort import Effort, Step
-from solver.saved import load_problem, save_plan
+from solver.saved import load_problem, save_bids, save_plan
 from solver.solve import solve
 
 _ASKER = os.getppid()
 
 
-def _say(step: Step) -> None:
+def _go_on() -> None:
     if os.getppid() != _ASKER:
         sys.exit("whoever asked is gone")
+
+
+def _say(step: Step) -> None:
+    _go_on()
     sys.stdout.write(json.dumps(dataclasses.asdict(step)) + "\n")
     sys.stdout.flush()
 
@@ -29,14 +36,23 @@ def main() -> None:
     """Solve what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m solver")
     parser.add_argument("problem", type=Path)
-    parser.add_argument("plan", type=Path)
+    parser.add_argument("result", type=Path)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bids", type=int, metavar="ORDERS")
+    parser.add_argument("--scenarios", type=int, default=SCENARIOS)
     parser.add_argument("--nice", type=int, default=0)
     told = parser.parse_args()
     os.nice(told.nice)
-    plan = solve(load_problem(told.problem), Effort(seconds=told.seconds, seed=told.seed), _say)
-    save_plan(plan, told.plan)
+    problem = load_problem(told.problem)
+    if told.bids is not None:
+        prices = bid_prices(
+            problem, orders=told.bids, scenarios=told.scenarios, seed=told.seed, before_draw=_go_on
+        )
+        save_bids(prices, told.result)
+        return
+    plan = solve(problem, Effort(seconds=told.seconds, seed=told.seed), _say)
+    save_plan(plan, told.result)
 
 
 main()

@@ -7,6 +7,7 @@ found, and their mean is the bid price: the duals of what remains, as in Acimovi
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -32,9 +33,16 @@ class BidPrices:
 
 
 def bid_prices(
-    problem: Problem, *, orders: int, scenarios: int = SCENARIOS, seed: int = 1
+    problem: Problem,
+    *,
+    orders: int,
+    scenarios: int = SCENARIOS,
+    seed: int = 1,
+    before_draw: Callable[[], object] = lambda: None,
 ) -> BidPrices:
     """The prices where `orders` more come like those of `problem`, whose stock is what is free.
+
+    ``before_draw`` is called before each of the ``scenarios``: it may end the search by raising.
 
     Raises `ProblemFault` for a problem that is not well formed.
     """
@@ -44,6 +52,7 @@ def bid_prices(
     if orders < 1 or not problem.orders.ids:
         return _whole(problem, cells, docks)
     for scenario in range(scenarios):
+        before_draw()
         rng = np.random.default_rng([seed, scenario])
         rows = np.sort(rng.integers(0, len(problem.orders.ids), orders))
         begun = search.begin(drawn(problem, rows), _NO_LIMIT)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from solver import plan as plans
+from solver.bids import BidPrices
 from solver.plan import Plan
 from solver.problem import Network, Orders, Problem, Weights
 
@@ -74,3 +75,14 @@ def load_plan(problem: Problem, path: Path) -> Plan:
             int(archive["seed"]),
             str(archive["version"]),
         )
+
+
+def save_bids(prices: BidPrices, path: Path) -> None:
+    """Write `prices`."""
+    np.savez_compressed(path, units=prices.units, parcels=prices.parcels)
+
+
+def load_bids(path: Path) -> BidPrices:
+    """What `save_bids` wrote."""
+    with np.load(path, allow_pickle=False) as archive:
+        return BidPrices(archive["units"], archive["parcels"])

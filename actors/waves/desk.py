@@ -12,6 +12,7 @@ import structlog
 
 from actors.waves.explain import explained
 from actors.waves.gathering import Shards
+from actors.waves.pricing import Prices
 from actors.waves.wave import Done, Report, WaveFailed, run
 
 log = structlog.get_logger()
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 _KEPT: Final = 50
 _KEPT_WHOLE: Final = 3
 
-Start = Callable[[Coroutine[Any, Any, None]], Any]
+Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[Any]"]
 
 
 class Desk:
@@ -28,6 +29,7 @@ class Desk:
 
     def __init__(self, start: Start) -> None:
         self._start = start
+        self.prices = Prices(start)
         self._client: Shards | None = None
         self._reports: dict[str, Report] = {}
         self._done: dict[str, Done] = {}
@@ -37,9 +39,11 @@ class Desk:
     def begin(self, client: Shards) -> None:
         """Waves need the way to all shards."""
         self._client = client
+        self.prices.begin(client)
 
     async def stop(self) -> None:
         """End what is running; its process has ended when this returns."""
+        await self.prices.stop()
         if self._running is not None and not self._running.done():
             self._running.cancel()
             await asyncio.wait([self._running])
@@ -98,6 +102,8 @@ class Desk:
                 self._done[report.name] = done
                 for old in list(self._done)[:-_KEPT_WHOLE]:
                     del self._done[old]
+                if not report.dry_run:
+                    self.prices.after_wave()
         except WaveFailed as failed:
             report.state, report.reason = "failed", str(failed)
         except asyncio.CancelledError:

@@ -6,15 +6,13 @@ dies half way leaves a plan half carried out and every promise as good as before
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
+from actors.waves.apart import SolverFailed, solved
 from actors.waves.gathering import CannotGather, Gathered, Shards, gather
 from actors.waves.problem import Move, Wave, build, grouped, moves
 from engine.commands import moving
@@ -25,12 +23,6 @@ from solver.plan import Plan, cost_of
 from solver.problem import validate
 from solver.saved import load_plan, save_problem
 
-log = structlog.get_logger()
-
-#: The solver gives way to whoever sells.
-_NICE: Final = 10
-#: Beyond its seconds a solver may take so long to load and to write; then it is ended.
-_GRACE_S: Final = 30.0
 #: Commands on their way at the same time, and how often moves are tried again whose units others
 #: have still to free.
 _AT_ONCE: Final = 8
@@ -121,45 +113,23 @@ def _built(gathered: Gathered, closed: tuple[str, ...]) -> Wave:
 
 
 async def _solved(wave: Wave, report: Report) -> Plan:
-    """The plan of a process apart, which is ended if it does not end by itself."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-wave-") as folder:
-        problem, plan = Path(folder) / "problem.npz", Path(folder) / "plan.npz"
-        await asyncio.to_thread(save_problem, wave.problem, problem)
-        words = [
-            sys.executable, "-m", "solver", str(problem), str(plan),
-            "--seconds", str(report.max_seconds), "--nice", str(_NICE),
-        ]  # fmt: skip
-        child = await asyncio.create_subprocess_exec(
-            *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            async with asyncio.timeout(report.max_seconds + _GRACE_S):
-                _, said = await asyncio.gather(_follow(child, report), _rest(child))
-                code = await child.wait()
-        except TimeoutError as late:
-            raise WaveFailed("the solver did not end in time and was ended") from late
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        if code:
-            log.error("a solver failed", wave=report.name, said=said[-2_000:])
-            raise WaveFailed(f"the solver ended with {code}")
-        return await asyncio.to_thread(load_plan, wave.problem, plan)
+    """The plan of a process apart."""
 
-
-async def _follow(child: asyncio.subprocess.Process, report: Report) -> None:
-    assert child.stdout is not None
-    async for line in child.stdout:
+    def heard(line: bytes) -> None:
         step = json.loads(line)
         report.steps.append(step)
         report.cost_after = round(step["cost"])
         report.bound = step["bound"] or None
 
-
-async def _rest(child: asyncio.subprocess.Process) -> str:
-    assert child.stderr is not None
-    return (await child.stderr.read()).decode("utf-8", "replace")
+    with tempfile.TemporaryDirectory(prefix="tidegate-wave-") as folder:
+        problem, plan = Path(folder) / "problem.npz", Path(folder) / "plan.npz"
+        await asyncio.to_thread(save_problem, wave.problem, problem)
+        seconds = report.max_seconds
+        try:
+            await solved(problem, plan, seconds, ["--seconds", str(seconds)], heard)
+        except SolverFailed as failed:
+            raise WaveFailed(str(failed)) from failed
+        return await asyncio.to_thread(load_plan, wave.problem, plan)
 
 
 async def _apply(client: Shards, done: Done, report: Report) -> None:

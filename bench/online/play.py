@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from actors.waves.pricing import named
 from bench.online.case import Case
 from engine import commands
 from engine.commands import Command, bids, network
@@ -19,7 +20,7 @@ from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.record import DELIVER_BY, PARTIAL, ZONE, Durability, Reservation
 from solver import costs
-from solver.bids import BidPrices, bid_prices
+from solver.bids import bid_prices
 from solver.problem import Ints, Problem, first_lines
 
 Say = Callable[[str], None]
@@ -73,7 +74,7 @@ def play(case: Case, policy: Policy, say: Say, seed: int) -> Entry:
             left = dataclasses.replace(case.past, stock=_free(ledger, problem))
             to_come = len(asked) - int(turn[0])
             prices = bid_prices(left, orders=to_come, scenarios=policy.scenarios, seed=seed)
-            _put(ledger, bids.price(number + 1, 0, 1, *_named(problem, prices)))
+            _put(ledger, bids.price(number + 1, 0, 1, *named(problem, prices)))
             pricing += time.perf_counter() - started
         say(f"{policy.name}: orders from {turn[0]:,} on")
         for at in turn.tolist():
@@ -161,16 +162,6 @@ def _free(ledger: Ledger, problem: Problem) -> Any:
         for position in ledger.books[sku].positions.values():
             stock[at, node_of[position.node]] = position.sellable
     return stock
-
-
-def _named(problem: Problem, prices: BidPrices) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """Cents a parcel by node, and a unit by node by SKU, where there are any."""
-    nodes = problem.network.nodes
-    parcels = {nodes[at]: int(prices.parcels[at]) for at in np.flatnonzero(prices.parcels)}
-    units: dict[str, dict[str, int]] = {}
-    for sku, node in zip(*np.nonzero(prices.units), strict=True):
-        units.setdefault(problem.skus[sku], {})[nodes[node]] = int(prices.units[sku, node])
-    return parcels, units
 
 
 def judged(problem: Problem, records: list[bytes | None]) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from gateway.contract.campaigns import CAMPAIGNS
 from gateway.contract.network import NETWORK
 from gateway.contract.operation import ID_SCHEMA, Answer, Operation, Parameter
 from gateway.contract.operations import RUNNING
+from gateway.contract.prices import PRICES
 from gateway.contract.promise import PROMISE
 from gateway.contract.quotas import QUOTAS
 from gateway.contract.reservations import RESERVATIONS
@@ -31,5 +32,6 @@ OPERATIONS: Final = (
     *QUOTAS,
     *CAMPAIGNS,
     *WAVES,
+    *PRICES,
     *RUNNING,
 )

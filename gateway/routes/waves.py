@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from fastapi import Response
 
-from actors.lane import LineLost
 from engine.ids import split_id
 from gateway.cold import Ask
 from gateway.contract.waves import WaveBody
@@ -17,12 +16,7 @@ _SECONDS: Final = 15
 
 
 async def _ask(ask: Ask, do: str, **more: Any) -> dict[str, Any]:
-    """What the host of ``net`` says; ``LineLost`` while there is none."""
-    host = ask.client.map.owners[ask.client.net]
-    if not host:
-        raise LineLost("the net shard has no owner")
-    told: dict[str, Any] = await ask.client.control(host, {"m": "wave", "do": do, **more})
-    return told
+    return await ask.of_net("wave", do=do, **more)
 
 
 def _shown(wave: dict[str, Any]) -> dict[str, Any]:
