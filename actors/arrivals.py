@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.commands import Command, Reply, supplies
 from engine.ids import split_id
 from engine.outcome import Outcome, but_for_copies
+from engine.rebacking import last_change
 from engine.record import COSTS, HOME, Reservation, Status
 from engine.stock import ON_ITS_WAY
 from engine.supplies import to_forget
@@ -76,7 +77,7 @@ class Arrivals:
         if piece.status is Status.TAKEN:
             return  # Home may have sealed or not: it is told once the piece knows.
         costs = piece.extra.get(COSTS, {})
-        reback = supplies.reback(named[1], piece.digest, piece.lines, costs)
+        reback = supplies.reback(named[1], piece.digest, piece.lines, costs, last_change(piece))
         reply = but_for_copies(await self._call(piece.extra[HOME], reback))
         if reply[0] == Outcome.OK:
             await self._host.ask(owner.right.shard, supplies.told(field, record))

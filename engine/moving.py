@@ -20,6 +20,7 @@ from engine.demand import demand_of, share_name
 from engine.events import Event
 from engine.limits import MOVABLE_LOOKED_AT
 from engine.outcome import Outcome
+from engine.rebacking import note_change
 from engine.record import (
     CHANNEL,
     COSTS,
@@ -59,7 +60,9 @@ def movable(state: ShardState, command: Command, now_ms: int) -> Reply:
         if len(rows) == most:
             break
         place += 1
-        if key[0] != PIECE and status_of(record) in wanted and ZONE in Reservation(record).extra:
+        if status_of(record) not in wanted:
+            continue
+        if key[0] == PIECE or ZONE in Reservation(record).extra:
             rows.append([key, record])
     return [OK, place if place < len(state.reservations) else None, *rows]
 
@@ -71,20 +74,21 @@ class _Ready(NamedTuple):
     key: str
     reservation: Reservation
     rows: list[Row]
+    zone: str | None = None  # Where a piece goes, which only its home keeps.
 
 
 def move(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.moving.move``."""
     outcomes: list[int] = []
     ready: list[_Ready] = []
-    for at, (key, seen, rows) in enumerate(command[1]):
+    for at, (key, seen, rows, *to_zone) in enumerate(command[1]):
         reservation = _as_seen(state, key, seen)
         known = key in {one.key for one in ready}
         if known or reservation is None or not _may_leave(state, reservation, rows):
             outcomes.append(Outcome.STALE)
         else:
             outcomes.append(OK)
-            ready.append(_Ready(at, key, reservation, rows))
+            ready.append(_Ready(at, key, reservation, rows, *to_zone))
     while (short := _short(state, ready)) is not None:
         outcomes[ready.pop(short).at] = Outcome.SHORT
     for one in ready:
@@ -103,7 +107,7 @@ def move(state: ShardState, command: Command, now_ms: int) -> Reply:
 def _as_seen(state: ShardState, key: str, seen: bytes) -> Reservation | None:
     """The reservation if it still is what the mover saw, and may be moved at all."""
     record = state.reservations.get(key)
-    if record is None or key[0] == PIECE or (seen and revision(record) != seen):
+    if record is None or (seen and revision(record) != seen):
         return None
     reservation = Reservation(record)
     if reservation.status not in (Status.HELD, Status.CONFIRMED) or PICKUP in reservation.extra:
@@ -169,14 +173,16 @@ def _make(state: ShardState, one: _Ready, now_ms: int) -> None:
         for line in reservation.lines:
             if line[0] == sku and left:
                 left -= restand(line, origin, to, left)
-    if COSTS in reservation.extra:
+    where_to = {**reservation.extra, **({} if one.zone is None else {ZONE: one.zone})}
+    if COSTS in reservation.extra or one.zone is not None:
         skus = {row[0] for row in one.rows}
         lines = [line for line in reservation.lines if line[0] in skus]
-        told = reservation.extra[COSTS].items()
+        told = reservation.extra.get(COSTS, {}).items()
         others = {at: cost for at, cost in told if at.partition("|")[0] not in skus}
         # A plan chose these nodes, by prices of its own.
-        demand = demand_of(state, reservation.extra, now_ms)._replace(bids=NO_BIDS)
+        demand = demand_of(state, where_to, now_ms)._replace(bids=NO_BIDS)
         reservation.extra[COSTS] = {**others, **costs_of(state, lines, demand)}
+    note_change(state, one.key, reservation)
     reservation.level = state.level
     changed = reservation.packed()
     state.put(one.key, changed)

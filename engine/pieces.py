@@ -17,6 +17,7 @@ from engine.granting import grant, put_back, refuse, shares_of, short_reply
 from engine.ids import shard_of
 from engine.limits import PIECE_ASK_MS
 from engine.outcome import Outcome
+from engine.rebacking import stand_where_left
 from engine.record import (
     BACKINGS,
     COSTS,
@@ -24,6 +25,7 @@ from engine.record import (
     KEPT_BY_PIECES,
     NONCE,
     PIECES,
+    REBACKED,
     SHIPPED,
     SUPERSEDES,
     Line,
@@ -224,6 +226,7 @@ def _seal_late(
         holds.end(state, key, reservation, Status.EXPIRED, now_ms)
     nonce, reservation.extra[PIECES], reservation.extra[COSTS] = attempt
     reservation.extra[NONCE] = nonce.hex()
+    reservation.extra.pop(REBACKED, None)  # The new pieces have not changed yet.
     holds.revive(state, key, reservation, whole)
     return [OK, reservation.packed()]
 
@@ -299,7 +302,7 @@ def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [OK]
     if promised:
         _confirm_piece(state, piece)
-        _ship(state, piece, shipped)
+        _ship(state, field, piece, shipped)
         _store(state, field, piece)
     if status is not Status.CONFIRMED:
         _end_piece(state, field, piece)
@@ -363,13 +366,14 @@ def _confirm_piece(state: ShardState, piece: Reservation) -> None:
     piece.status = Status.CONFIRMED
 
 
-def _ship(state: ShardState, piece: Reservation, shipped: Any) -> None:
+def _ship(state: ShardState, field: str, piece: Reservation, shipped: Any) -> None:
     """Let the units that home says have left leave here too, each reference once."""
     done = piece.extra.setdefault(SHIPPED, {})
     for reference, (digest, lines) in (shipped or {}).items():
         if reference in done:
             continue
         mine = [line for line in lines if shard_of(line[0], state.shards) == state.shard]
+        stand_where_left(state, field, piece, mine)
         done[reference] = [digest, mine]
         for sku, node, units in mine:
             position = state.position(sku, node)

@@ -40,6 +40,8 @@ SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
 SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
 COSTS: Final = "b"  # See ``costing.Costs``.
 UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
+#: In a piece: the number of the last change of its backings; at home, by shard, that it has heard.
+REBACKED: Final = "j"
 
 #: Members that say which share and limits the units count in.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)

@@ -21,9 +21,10 @@ from engine.limits import (
 )
 from engine.outcome import Outcome
 from engine.promised import Entry
-from engine.record import COSTS, UNTOLD, Reservation, Status, pack
+from engine.rebacking import note_change
+from engine.record import COSTS, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
-from engine.state import PIECE, ShardState
+from engine.state import ShardState
 from engine.stock import Book, Position, Supply, SupplyMembers, rose
 
 OK = Outcome.OK
@@ -259,11 +260,7 @@ def _move(state: ShardState, field: str, position: Position, to: Position, most:
             at.committed += sign * units
         else:
             at.reserved += sign * units
-    if field[0] == PIECE:
-        reservation.extra[UNTOLD] = True
-        if field not in state.untold:
-            state.untold.add(field)
-            state.undo(lambda: state.untold.discard(field))
+    note_change(state, field, reservation)
     late_ended(state, position, reservation, units)
     changed = reservation.packed()
     state.put(field, changed)

@@ -15,7 +15,8 @@ Serves: TypeAlias = Callable[[Position], bool]
 def view_name(book: Book, demand: Demand) -> str | None:
     """Names a demand's view of a SKU; None: all there is for everybody."""
     name, share = demand.share, share_of(book, demand)
-    if demand.pool is not None or (share is not None and (share.aside or share.is_campaign)):
+    declared = name is not None and name.startswith(OF_CAMPAIGN)  # Known here or not.
+    if demand.pool is not None or declared or (share is not None and share.aside):
         return name
     return (name or "") if book.restricted else None
 

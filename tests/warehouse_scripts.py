@@ -212,5 +212,5 @@ class WarehouseScript(Script):
         """A home hears of a piece's backings, a piece that it has."""
         if self.sealed and self.random.random() < 0.5:
             key, lines, _ = self.random.choice(self.sealed)
-            return supplies.reback(key, self.nonce(), lines, {})
+            return supplies.reback(key, self.nonce(), lines, {}, self.random.randint(1, 9))
         return supplies.told(f"/001.{self.known()}", b"another record")

@@ -6,7 +6,7 @@ from engine.commands import Command, Op
 
 
 def movable(start: int, most: int, *, held: bool) -> Command:
-    """Confirmed orders with a destination that have not been shipped; with ``held``, holds too.
+    """Confirmed orders with a destination, and pieces; with ``held``, those that are held too.
 
     ``start`` is a place among the shard's records, 0 to begin. → OK, the place to go on from (None
     at the end), then up to ``most`` rows ``[key, record]``. What comes or goes meanwhile may be
@@ -19,11 +19,16 @@ def movable(start: int, most: int, *, held: bool) -> Command:
 Row = tuple[str, str, str, int]
 
 
-def move(asked: Sequence[tuple[str, bytes, Sequence[Row]]]) -> Command:
+#: A record's moves, and of a piece its zone.
+Asked = tuple[str, bytes, Sequence[Row]] | tuple[str, bytes, Sequence[Row], str]
+
+
+def move(asked: Sequence[Asked]) -> Command:
     """Let units of reservations stand on other nodes: ``[key, revision, rows]``, a key once.
 
-    ``revision`` (``moving.revision``) is of the record that the mover saw; empty: as it is now. A
-    reservation's rows are made all or none; what one move frees another may take. → OK, then for
-    each an outcome: OK; STALE if the record is another now; SHORT if a node has not got the units.
+    Of a piece (its field) also where it goes, which only its home keeps. ``revision``
+    (``moving.revision``) is of the record that the mover saw; empty: as it is now. A record's rows
+    are made all or none; what one move frees another may take. → OK, then for each an outcome:
+    OK; STALE if the record is another now; SHORT if a node has not got the units.
     """
     return [Op.MOVE, asked]

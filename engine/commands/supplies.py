@@ -66,12 +66,14 @@ def forget_supply(sku: str, supply: str) -> Command:
     return [Op.FORGET_SUPPLY, sku, supply]
 
 
-def reback(key: str, nonce: bytes, lines: Sequence[Any], costs: Mapping[str, list[Any]]) -> Command:
+def reback(
+    key: str, nonce: bytes, lines: Sequence[Any], costs: Mapping[str, list[Any]], count: int
+) -> Command:
     """At home: units of a piece stand on other backings now, with what is told of these.
 
-    → OK, also where it is too late.
+    ``count``: the number of that change, see ``rebacking``. → OK, also where it is too late.
     """
-    return [Op.REBACK, key, nonce, lines, costs]
+    return [Op.REBACK, key, nonce, lines, costs, count]
 
 
 def told(field: str, record: bytes) -> Command:

@@ -228,7 +228,7 @@ async def test_an_older_word_of_a_piece_changes_nothing(cluster: Cluster) -> Non
 
     await eventually(known)
     nonce = bytes.fromhex(held.extra[NONCE])
-    reply = await cluster.call(HOME, supplies.reback("b1", nonce, before, {}))
+    reply = await cluster.call(HOME, supplies.reback("b1", nonce, before, {}, 1))
     assert reply[0] == Outcome.OK
     assert await known()
 
