@@ -65,19 +65,28 @@ def _facts(wave: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
     for name, value in (
         ("wave", f"{wave['id']}, {wave['state']}" + (" (dry run)" if wave["dry_run"] else "")),
+        ("begun by", wave["trigger"].replace("_", " ")),
         ("orders", str(wave["orders"])),
+        ("touched of them", "" if wave["hit_orders"] is None else str(wave["hit_orders"])),
         ("cost before", money("cost_cents_before")),
         ("cost after", money("cost_cents_after")),
         ("no plan costs less than", money("bound_cents")),
         ("gap", "unknown" if gap is None else f"{gap:.2%}"),
         ("orders moved", str(wave["moved"])),
         ("moves refused", str(wave["refused_moves"])),
+        ("saved by moving", money("saved_cents")),
+        ("days late", _days_late(wave)),
         ("lines without a place", str(wave["lines_without_place"] or "")),
         ("reason", wave["reason"] or ""),
     ):
         if value:
             table.add_row(name, value)
     return table
+
+
+def _days_late(wave: dict[str, Any]) -> str:
+    before, after = wave["late_days_before"], wave["late_days_after"]
+    return "" if before is None else f"{before:,.1f}, now {after:,.1f}"
 
 
 def _judged(wave: dict[str, Any], *, as_json: bool) -> int:
@@ -98,6 +107,12 @@ def run(
     close: Annotated[
         list[str] | None, typer.Option("--close", help="A node that nothing may leave from.")
     ] = None,
+    node: Annotated[
+        list[str] | None, typer.Option(help="Plan only what stands there, and who shares its SKUs.")
+    ] = None,
+    sku: Annotated[
+        list[str] | None, typer.Option(help="Plan only orders of it; with --node those there.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--id", help="The wave's id: the same again starts no other.")
     ] = None,
@@ -105,12 +120,14 @@ def run(
 ) -> int:
     """Run a wave and wait for it."""
     scope = "confirmed_and_held" if held else "confirmed"
-    body = {
+    body: dict[str, Any] = {
         "max_seconds": seconds,
         "scope": scope,
         "dry_run": dry_run,
         "closed_nodes": close or [],
     }
+    if node or sku:
+        body["touching"] = {"nodes": node or [], "skus": sku or []}
     begun = _begin(url, body, name)
     return _judged(_followed(url, begun), as_json=as_json)
 

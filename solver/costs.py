@@ -19,11 +19,15 @@ FORBIDDEN = 1e12
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ParcelParts:
-    """The parts of `A` beside the split: (orders x docks), cents; `allowed` where it may be."""
+    """The parts of `A` beside the split: (orders x docks), cents; `allowed` where it may be.
+
+    `days` is how many days the parcel comes after the promise, what `lateness` is the price of.
+    """
 
     lane: Floats
     lateness: Floats
     allowed: npt.NDArray[np.bool_]
+    days: Floats
 
 
 def parcel_parts(problem: Problem, orders: Ints, docks: Ints) -> ParcelParts:
@@ -40,7 +44,7 @@ def parcel_parts(problem: Problem, orders: Ints, docks: Ints) -> ParcelParts:
     arrival = net.departure[docks] + np.where(carried, net.transit[node, zone], 0.0)
     late = np.maximum(0.0, arrival - all_orders.due[orders][:, None]) / 24.0
     rate = problem.weights.lateness_day * all_orders.priority[orders][:, None]
-    return ParcelParts(np.where(carried, fixed, 0), np.rint(late * rate), allowed)
+    return ParcelParts(np.where(carried, fixed, 0), np.rint(late * rate), allowed, late)
 
 
 def parcel_costs(problem: Problem, orders: Ints, docks: Ints) -> Floats:

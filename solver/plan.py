@@ -81,6 +81,12 @@ def order_costs(problem: Problem, line_dock: Ints) -> Floats:
     return total + sums(orders.line_order, left, many)
 
 
+def days_late(problem: Problem, line_dock: Ints) -> float:
+    """How many days parcels come after what their orders were promised, all added up."""
+    order, dock = parcels_of(problem, line_dock)
+    return float(costs.parcel_parts(problem, order, dock[:, None]).days.sum())
+
+
 def cost_of(problem: Problem, line_dock: Ints) -> Cost:
     """What `line_dock` (L) costs; it is not asked whether it may be done: `check` says that."""
     order, dock = parcels_of(problem, line_dock)

@@ -13,6 +13,7 @@ import structlog
 from actors.waves.explain import explained
 from actors.waves.gathering import Shards
 from actors.waves.pricing import Prices
+from actors.waves.touching import Touching
 from actors.waves.wave import Done, Report, WaveFailed, run
 
 log = structlog.get_logger()
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 #: Waves remembered; of the last of them also what became of each order.
 _KEPT: Final = 50
 _KEPT_WHOLE: Final = 3
+
+#: What makes a request the same again.
+_ASKED: Final = ("scope", "max_seconds", "dry_run", "closed_nodes", "touching")
 
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[Any]"]
 
@@ -68,9 +72,7 @@ class Desk:
     def _begin(self, asked: dict[str, Any]) -> dict[str, Any]:
         known = self._reports.get(asked["name"] or "")
         if known is not None:
-            same = (known.scope, known.max_seconds, known.dry_run, [*known.closed_nodes]) == (
-                asked["scope"], asked["max_seconds"], asked["dry_run"], asked["closed_nodes"],
-            )  # fmt: skip
+            same = all(_shown(known)[member] == asked[member] for member in _ASKED)
             return {"wave": _shown(known), "same": same}
         running = next((one for one in self._reports.values() if one.finished_at is None), None)
         if running is not None:
@@ -84,6 +86,8 @@ class Desk:
             max_seconds=asked["max_seconds"],
             dry_run=asked["dry_run"],
             closed_nodes=tuple(asked["closed_nodes"]),
+            touching=Touching.told(asked["touching"]),
+            trigger="request",
             started_at=_now_ms(),
         )
         self._reports[report.name] = report
@@ -144,6 +148,8 @@ def _shown(report: Report) -> dict[str, Any]:
         "max_seconds": report.max_seconds,
         "dry_run": report.dry_run,
         "closed_nodes": list(report.closed_nodes),
+        "touching": None if report.touching is None else report.touching.shown(),
+        "trigger": report.trigger,
         "orders": report.orders,
         "lines_without_place": report.lines_without_place,
         "cost_before": report.cost_before,
@@ -152,6 +158,10 @@ def _shown(report: Report) -> dict[str, Any]:
         "gap": report.gap,
         "moved": report.moved,
         "refused_moves": report.refused_moves,
+        "hit_orders": report.hit_orders,
+        "saved_cents": report.saved_cents,
+        "late_days_before": report.late_days_before,
+        "late_days_after": report.late_days_after,
         "started_at": report.started_at,
         "finished_at": report.finished_at,
         "reason": report.reason,

@@ -1,15 +1,15 @@
-"""What a wave is about, read from the shards: orders, what is free, the network."""
+"""What a wave is about, read from the shards: orders, stock, the network."""
 
 import asyncio
 import dataclasses
 from typing import Any, Final, Protocol
 
+from actors.waves.touching import Order, Touching, chosen
 from engine import commands
-from engine.commands import Command, Reply, moving
+from engine.commands import Command, Reply, moving, supplies
 from engine.ids import shard_of
 from engine.lanes import Lane, table_of
 from engine.outcome import Outcome, but_for_copies
-from engine.record import Reservation
 from engine.stock import Node
 
 #: Orders of one answer of a shard, and SKUs of one question.
@@ -36,26 +36,21 @@ class CannotGather(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Order:
-    """An open order as its home has it."""
-
-    shard: int
-    key: str
-    record: bytes
-    reservation: Reservation
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Gathered:
     """All that a problem is made of.
 
-    ``free``: sellable units by SKU and node; ``shards``: how many there are.
+    ``free``: sellable units by SKU and node; ``short``: units promised there and not there;
+    ``shards``: how many there are. Of a narrowed wave ``hit`` are the ids of the touched among
+    ``orders``, and ``rest`` those that stay as they are.
     """
 
     shards: int
     orders: list[Order]
+    rest: list[Order]
+    hit: frozenset[str]
     grams: dict[str, int]
     free: dict[str, dict[str, int]]
+    short: dict[tuple[str, str], int]
     nodes: dict[str, Node]
     lanes: dict[str, dict[str, Lane]]
 
@@ -68,20 +63,30 @@ async def _call(client: Shards, shard: int, command: Command) -> Reply:
     return reply
 
 
-async def gather(client: Shards, *, held: bool, most: int) -> Gathered:
-    """At most ``most`` orders and what concerns them. Raises ``CannotGather``."""
+async def gather(
+    client: Shards, *, held: bool, most: int, touching: Touching | None = None
+) -> Gathered:
+    """At most ``most`` orders and what concerns them; of these only what is touched, if asked.
+
+    Raises ``CannotGather``.
+    """
     network = await _network(client)
     of_shards = await asyncio.gather(
         *(_orders(client, shard, held=held, most=most) for shard in range(client.shards))
     )
     orders = [order for orders in of_shards for order in orders][:most]
+    rest: list[Order] = []
+    hit: frozenset[str] = frozenset()
+    if touching is not None:
+        orders, rest, hit = chosen(orders, touching)
     skus = sorted({line[0] for order in orders for line in order.reservation.lines})
     grams, free = await _stock(client, skus)
+    short = await _short(client, {shard_of(sku, client.shards) for sku in skus})
     nodes = {
         name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
     }
     lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
-    return Gathered(client.shards, orders, grams, free, nodes, lanes)
+    return Gathered(client.shards, orders, rest, hit, grams, free, short, nodes, lanes)
 
 
 async def _network(client: Shards) -> dict[str, Any]:
@@ -102,7 +107,7 @@ async def _orders(client: Shards, shard: int, *, held: bool, most: int) -> list[
         _, place, *rows = await _call(client, shard, moving.movable(place, _PAGE, held=held))
         for key, record in rows:
             data = record if isinstance(record, bytes) else record.encode("utf-8")
-            found[key] = Order(shard, key, data, Reservation(data))
+            found[key] = Order.read(shard, key, data)
     return list(found.values())
 
 
@@ -127,3 +132,17 @@ async def _stock(
                     grams[sku] = reply[1][1]
                     free[sku] = {node: units for node, units, _ in seen[4][sku][0]}
     return grams, free
+
+
+async def _short(client: Shards, shards: set[int]) -> dict[tuple[str, str], int]:
+    """Units by SKU and node that are promised and not there; not those of supplies."""
+    found: dict[tuple[str, str], int] = {}
+    for shard in sorted(shards):
+        after = ""
+        while True:
+            _, *rows = await _call(client, shard, supplies.shortfalls(after, _PAGE))
+            found |= {(sku, at): units for sku, at, supply, _, units, *_ in rows if supply is None}
+            if len(rows) < _PAGE:
+                break
+            after = rows[-1][3]
+    return found

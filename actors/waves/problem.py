@@ -7,20 +7,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from actors.waves.gathering import Gathered, Order
+from actors.waves.gathering import Gathered
+from actors.waves.touching import Order
 from engine.backings import units_left
 from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
 from engine.moving import revision
 from engine.record import CHANNEL, DELIVER_BY, SHIPPED, ZONE
-from engine.stock import ON_ITS_WAY
+from engine.stock import ON_ITS_WAY, Node
 from solver.plan import Plan
 from solver.problem import (
     MOST_PARCELS,
     NO_GROUP,
     NOWHERE,
     UNBOUNDED,
+    Ints,
     Network,
     Orders,
     Problem,
@@ -42,18 +44,25 @@ _SETS_MAX: Final = 60
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wave:
-    """A problem and whose its orders are; ``lines``: SKU and node of each line as it stands."""
+    """A problem and whose its orders are; ``lines``: SKU and node of each line as it stands.
+
+    ``stood``: the docks of these nodes (L), closed ones too; ``hit``: how many of the orders are
+    touched.
+    """
 
     problem: Problem
     orders: list[Order]
     lines: list[tuple[str, str]]
+    stood: Ints
+    hit: int
 
 
 def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave:
     """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
-    A line that stands on several nodes is as many lines. Lines that wish for a node, stand on
-    units that are on their way or lie on another shard stay as they are and are left out.
+    Nor from a node that sends nothing in an hour. Units that are short are not there. A line that
+    stands on several nodes is as many lines. Lines that wish for a node, stand on units that are on
+    their way or lie on another shard stay as they are and are left out.
     """
     names = sorted(gathered.nodes)
     node_of = {name: at for at, name in enumerate(names)}
@@ -69,10 +78,14 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
             stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
     for sku, node, units, _ in rows:
         stock[sku_of[sku], node_of[node]] += units
-    shut = [node_of[node] for node in closed]
+    for (sku, node), units in gathered.short.items():
+        if sku in sku_of:
+            place = sku_of[sku], node_of[node]
+            stock[place] = max(0, stock[place] - units)
+    shut = [at for at, name in enumerate(names) if name in closed or _is_shut(gathered.nodes[name])]
     stock[:, shut] = 0
-    standing = np.array([node_of[node] for _, node, _, _ in rows], np.int64)
-    standing[np.isin(standing, shut)] = NOWHERE
+    stood = np.array([node_of[node] for _, node, _, _ in rows], np.int64)
+    standing = np.where(np.isin(stood, shut), NOWHERE, stood)
     many = len(orders)
     due = [_due_h(order, now_ms) for order in orders]
     made = Problem(
@@ -98,7 +111,8 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
         weights=WEIGHTS,
         standing=standing,
     )
-    return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows])
+    hit = sum(order.id in gathered.hit for order in orders)
+    return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows], stood, hit)
 
 
 def _rows(
@@ -150,6 +164,10 @@ def _due_h(order: Order, now_ms: int) -> float:
     return _NEVER_H if by_ms is None else float((by_ms - now_ms) / _HOUR_MS)
 
 
+def _is_shut(node: Node) -> bool:
+    return node.members.get("capacity_per_hour") == 0
+
+
 def _network(
     gathered: Gathered,
     names: list[str],
@@ -158,7 +176,13 @@ def _network(
     now_ms: int,
     standing: Counter[int],
 ) -> Network:
-    """One dock a node: what it can send within a day, or what it has to send as it is."""
+    """One dock a node: what it can send within a day, or what it has to send as it is.
+
+    What stays as it is takes its room first.
+    """
+    staying = Counter(
+        node for order in gathered.rest for node in {at for _, at in units_left(order.reservation)}
+    )
     size = (len(names), len(zones))
     fixed, per_kg = np.full(size, NOWHERE, np.int64), np.zeros(size, np.int64)
     transit = np.zeros(size)
@@ -181,7 +205,7 @@ def _network(
         departure=np.array([(at - now_ms) / _HOUR_MS for at in ready]),
         capacity=np.array(
             [
-                max(_parcels_a_day(gathered.nodes[name].members), standing[at])
+                max(_parcels_a_day(gathered.nodes[name].members) - staying[name], standing[at])
                 for at, name in enumerate(names)
             ]
         ),

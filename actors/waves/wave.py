@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from actors.waves.apart import SolverFailed, solved
 from actors.waves.gathering import CannotGather, Gathered, Shards, gather
 from actors.waves.problem import Move, Wave, build, grouped, moves
+from actors.waves.touching import Touching
 from engine.commands import moving
 from engine.limits import WAVE_ORDERS_MAX
 from engine.outcome import Outcome, but_for_copies
 from solver.errors import ProblemFault
-from solver.plan import Plan, cost_of
-from solver.problem import validate
+from solver.plan import Plan, cost_of, days_late, order_costs
+from solver.problem import NOWHERE, validate
 from solver.saved import load_plan, save_problem
 
 #: Commands on their way at the same time, and how often moves are tried again whose units others
@@ -43,6 +46,8 @@ class Report:
     max_seconds: int
     dry_run: bool
     closed_nodes: tuple[str, ...]
+    touching: Touching | None
+    trigger: str
     started_at: int
     state: str = "gathering"
     orders: int | None = None
@@ -52,6 +57,10 @@ class Report:
     lines_without_place: int | None = None
     moved: int = 0
     refused_moves: int = 0
+    hit_orders: int | None = None
+    saved_cents: int | None = None
+    late_days_before: float | None = None
+    late_days_after: float | None = None
     finished_at: int | None = None
     reason: str | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -81,15 +90,19 @@ async def run(client: Shards, report: Report) -> Done | None:
     """
     try:
         gathered = await gather(
-            client, held=report.scope == "confirmed_and_held", most=WAVE_ORDERS_MAX
+            client,
+            held=report.scope == "confirmed_and_held",
+            most=WAVE_ORDERS_MAX,
+            touching=report.touching,
         )
-        unknown = sorted(set(report.closed_nodes) - gathered.nodes.keys())
-        if unknown:
-            raise WaveFailed(f"closed_nodes: no node {unknown[0]}")
+        _check_nodes("closed_nodes", report.closed_nodes, gathered)
+        if report.touching is not None:
+            _check_nodes("touching.nodes", report.touching.nodes, gathered)
         wave = await asyncio.to_thread(_built, gathered, report.closed_nodes)
     except (CannotGather, ProblemFault) as fault:
         raise WaveFailed(str(fault)) from fault
     report.orders = len(wave.orders)
+    report.hit_orders = None if report.touching is None else wave.hit
     if not wave.orders:
         return None
     report.cost_before = cost_of(wave.problem, wave.problem.standing).total
@@ -103,7 +116,26 @@ async def run(client: Shards, report: Report) -> Done | None:
     if not report.dry_run:
         report.state = "applying"
         await _apply(client, done, report)
+    _judge(done, report)
     return done
+
+
+def _check_nodes(field: str, named: tuple[str, ...], gathered: Gathered) -> None:
+    unknown = sorted(set(named) - gathered.nodes.keys())
+    if unknown:
+        raise WaveFailed(f"{field}: no node {unknown[0]}")
+
+
+def _judge(done: Done, report: Report) -> None:
+    """What the moves have brought: sending from where orders stood, against from where they are."""
+    wave, problem = done.wave, done.wave.problem
+    docks = done.plan.line_dock
+    stays = np.isin(problem.orders.line_order, list(done.refused)) | (docks == NOWHERE)
+    now = np.where(stays, wave.stood, docks)
+    saved = order_costs(problem, wave.stood).sum() - order_costs(problem, now).sum()
+    report.saved_cents = int(saved)
+    report.late_days_before = days_late(problem, wave.stood)
+    report.late_days_after = days_late(problem, now)
 
 
 def _built(gathered: Gathered, closed: tuple[str, ...]) -> Wave:

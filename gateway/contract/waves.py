@@ -10,13 +10,29 @@ from gateway.schema import Body, Id, Time
 SECONDS_MAX: Final = 600
 
 
+_Names = Annotated[list[Id], Meta(max_length=1_000)]
+
+Trigger = Literal[
+    "request", "clock", "count", "outage", "refusal", "late_receipt", "correction", "better_stock"
+]
+
+
+class TouchingBody(Body):
+    """Orders with units of one of ``skus`` on one of ``nodes`` (absent: any), and those named."""
+
+    nodes: _Names | None = None
+    skus: _Names | None = None
+    reservations: _Names | None = None
+
+
 class WaveBody(Body):
     """How long to plan, and what."""
 
     max_seconds: Annotated[int, Meta(ge=1, le=SECONDS_MAX)] | None = None
     scope: Literal["confirmed", "confirmed_and_held"] | None = None
     dry_run: bool | None = None
-    closed_nodes: Annotated[list[Id], Meta(max_length=1_000)] | None = None
+    closed_nodes: _Names | None = None
+    touching: TouchingBody | None = None
 
 
 class Step(Struct):
@@ -28,8 +44,21 @@ class Step(Struct):
     bound_cents: int | None
 
 
+class Touching(Struct):
+    """What a wave is narrowed to."""
+
+    nodes: list[Id]
+    skus: list[Id]
+    reservations: list[Id]
+
+
 class Wave(Struct):
-    """A wave as it stands; null while unknown."""
+    """A wave as it stands; null while unknown.
+
+    ``hit_orders`` of ``orders`` are touched, null where the wave is not narrowed. ``saved_cents``:
+    what the moved orders cost less than from where they stood; negative where a repair costs more.
+    ``late_days``: how late all parcels come, added up.
+    """
 
     id: Id
     state: Literal["gathering", "solving", "applying", "done", "failed"]
@@ -37,6 +66,8 @@ class Wave(Struct):
     max_seconds: int
     dry_run: bool
     closed_nodes: list[Id]
+    touching: Touching | None
+    trigger: Trigger
     orders: int | None
     lines_without_place: int | None
     cost_cents_before: int | None
@@ -45,6 +76,10 @@ class Wave(Struct):
     gap_share: float | None
     moved: int
     refused_moves: int
+    hit_orders: int | None
+    saved_cents: int | None
+    late_days_before: float | None
+    late_days_after: float | None
     started_at: Time
     finished_at: Time | None
     reason: str | None
@@ -93,9 +128,11 @@ class WaveOrder(Struct):
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "w-7", "state": "done", "scope": "confirmed", "max_seconds": 15, "dry_run": False,
-    "closed_nodes": [], "orders": 1204, "lines_without_place": 0,
+    "closed_nodes": [], "touching": None, "trigger": "request", "orders": 1204,
+    "lines_without_place": 0,
     "cost_cents_before": 912_033, "cost_cents_after": 841_220,
     "bound_cents": 838_114, "gap_share": 0.0037, "moved": 388, "refused_moves": 2,
+    "hit_orders": None, "saved_cents": 69_120, "late_days_before": 31.5, "late_days_after": 4.0,
     "started_at": "2026-12-01T20:31:00.000Z", "finished_at": "2026-12-01T20:31:16.000Z",
     "reason": None,
     "steps": [{"seconds": 1.2, "stage": "prices", "cost_cents": 850_110, "bound_cents": None}],

@@ -7,7 +7,7 @@ from fastapi import Response
 from engine.ids import split_id
 from gateway.cold import Ask
 from gateway.contract.waves import WaveBody
-from gateway.problems import Refused, problem
+from gateway.problems import Refused, invalid, problem
 from gateway.reading import Reader, checked_id
 from gateway.times import written
 
@@ -27,6 +27,8 @@ def _shown(wave: dict[str, Any]) -> dict[str, Any]:
         "max_seconds": wave["max_seconds"],
         "dry_run": wave["dry_run"],
         "closed_nodes": wave["closed_nodes"],
+        "touching": wave["touching"],
+        "trigger": wave["trigger"],
         "orders": wave["orders"],
         "lines_without_place": wave["lines_without_place"],
         "cost_cents_before": wave["cost_before"],
@@ -35,6 +37,10 @@ def _shown(wave: dict[str, Any]) -> dict[str, Any]:
         "gap_share": wave["gap"],
         "moved": wave["moved"],
         "refused_moves": wave["refused_moves"],
+        "hit_orders": wave["hit_orders"],
+        "saved_cents": wave["saved_cents"],
+        "late_days_before": _days(wave["late_days_before"]),
+        "late_days_after": _days(wave["late_days_after"]),
         "started_at": written(wave["started_at"]),
         "finished_at": None if wave["finished_at"] is None else written(wave["finished_at"]),
         "reason": wave["reason"],
@@ -53,6 +59,33 @@ def _shown(wave: dict[str, Any]) -> dict[str, Any]:
 def _cents(bound: float | None) -> int | None:
     # Rounded down: it bounds from below.
     return None if bound is None else int(bound)
+
+
+def _days(days: float | None) -> float | None:
+    return None if days is None else round(days, 3)
+
+
+def _touching(body: WaveBody) -> dict[str, list[str]] | None:
+    """What a wave is narrowed to. Raises Refused where that names nothing, or no ids."""
+    asked = body.touching
+    if asked is None:
+        return None
+    named = {
+        "nodes": asked.nodes or [],
+        "skus": asked.skus or [],
+        "reservations": asked.reservations or [],
+    }
+    for member, names in named.items():
+        for number, name in enumerate(names):
+            path = f"touching.{member}[{number}]"
+            checked_id(name, path)
+            if member == "reservations" and split_id(name) is None:
+                raise Refused(
+                    invalid(path, "is not a reservation's id: 3 hex digits, a dot, a key")
+                )
+    if not any(named.values()):
+        raise Refused(invalid("touching", "names nothing: give nodes, skus or reservations"))
+    return named
 
 
 def _unknown(name: str) -> Refused:
@@ -76,6 +109,7 @@ async def begin(ask: Ask) -> Response:
             checked_id(node, f"closed_nodes[{number}]")
             for number, node in enumerate(body.closed_nodes or ())
         ],
+        touching=_touching(body),
     )
     wave = told["wave"]
     if wave is None:

@@ -169,6 +169,41 @@ def test_an_id_of_ones_own_finds_the_wave_again(http: httpx.Client, orders: Any)
     assert {"mine"} <= {one["id"] for one in http.get("/v1/waves").json()["waves"]}
 
 
+def test_a_narrowed_wave_is_about_what_is_touched(http: httpx.Client, orders: Any) -> None:
+    fixed = {"near": {"z4": 300}, "far": {"z4": 100}}
+    found(http, {"N": {"near": 1}, "P": {"near": 1}}, fixed)
+    touched, other = order(http, "o-n", "N", "z4"), order(http, "o-p", "P", "z4")
+    rows = [{"sku": sku, "node": "far", "delta": 1} for sku in ("N", "P")]
+    added = http.post("/v1/stock/adjustments", json={"reference": "n-p", "adjustments": rows})
+    assert added.status_code == 200
+    at = {"nodes": ["near"], "skus": ["N"]}
+    told = wave(http, touching=at)
+    assert told["touching"] == {**at, "reservations": []}
+    assert (told["trigger"], told["orders"], told["hit_orders"]) == ("request", 1, 1)
+    assert (told["moved"], told["saved_cents"], told["late_days_before"]) == (1, 200, 0.0)
+    assert (nodes(http, touched), nodes(http, other)) == (["far"], ["near"])
+    named = wave(http, touching={"reservations": [other["id"]]})
+    assert (named["orders"], named["moved"]) == (1, 1)
+    assert nodes(http, other) == ["far"]
+    nothing = wave(http, touching={"skus": ["no-such"]})
+    assert (nothing["state"], nothing["orders"], nothing["hit_orders"]) == ("done", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("touching", "field"),
+    [
+        ({}, "touching"),
+        ({"nodes": [], "skus": []}, "touching"),
+        ({"nodes": ["a b"]}, "touching.nodes[0]"),
+        ({"skus": ["A"], "reservations": ["000.o", "o"]}, "touching.reservations[1]"),
+        ({"zones": ["z1"]}, "touching.zones"),
+    ],
+)
+def test_a_wave_touching_nothing_is_refused(http: httpx.Client, touching: Any, field: str) -> None:
+    answer = http.post("/v1/waves", json={"touching": touching})
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
 def test_what_there_is_not_is_said(http: httpx.Client, orders: Any) -> None:
     for path, kind in (
         ("/v1/waves/none", "unknown-wave"),

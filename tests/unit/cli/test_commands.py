@@ -312,3 +312,23 @@ def test_demo_and_bench_go_on_as_the_bench(
     monkeypatch.setattr(os, "execv", become)
     run(*arguments)
     assert became == [sys.executable, "-m", "bench", *passed_on]
+
+
+def test_a_wave_is_narrowed_to_nodes_and_skus(run: Run, gateway: ScriptedGateway) -> None:
+    wave = {
+        "id": "w-1", "state": "done", "dry_run": False, "orders": 3, "hit_orders": 2, "moved": 1,
+        "trigger": "late_receipt", "refused_moves": 0, "lines_without_place": 0, "reason": None,
+        "cost_cents_before": 900, "cost_cents_after": 930, "bound_cents": 930, "gap_share": 0.0,
+        "saved_cents": -30, "late_days_before": 2.0, "late_days_after": 0.5,
+        "finished_at": "2026-12-01T20:31:16.000Z",
+    }  # fmt: skip
+    gateway.script = lambda method, _path, _body: (202 if method == "POST" else 200, wave)
+    words = ("--url", gateway.url, "--node", "n1", "--node", "n2", "--sku", "A")
+    code, out, _ = run("solve", "run", *words)
+    assert code == 0
+    assert ["touched", "of", "them", "2"] in [row.split() for row in out.splitlines()]
+    assert "late receipt" in out
+    assert "-0.30" in out
+    assert "2.0, now 0.5" in out
+    body = next(body for method, path, body in gateway.asked if path == "/v1/waves")
+    assert body["touching"] == {"nodes": ["n1", "n2"], "skus": ["A"]}

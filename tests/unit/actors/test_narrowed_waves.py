@@ -1,0 +1,147 @@
+"""Waves narrowed to what is touched: the hit move, neighbours make room, the rest stays."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from actors.waves import touching
+from actors.waves.problem import Wave, build
+from actors.waves.touching import Touching
+from actors.waves.wave import Report, WaveFailed, run
+from engine.record import DELIVER_BY
+from solver.problem import NOWHERE
+from tests.builders import adjust
+from tests.wave_shop import Shop
+
+DAY_MS = 86_400_000
+#: Two zones: ``near`` is cheap for both, ``far`` for the first only.
+LANES = {"near": {"z1": 100, "z2": 100}, "far": {"z1": 130, "z2": 900}, "spare": {"z1": 400}}
+
+
+def report(touched: Touching | None = None, **given: Any) -> Report:
+    return Report(**{
+        "name": "w-1", "scope": "confirmed", "max_seconds": 3, "dry_run": False,
+        "closed_nodes": (), "touching": touched, "trigger": "request", "started_at": 0, **given,
+    })  # fmt: skip
+
+
+def built(shop: Shop, touched: Touching | None = None, closed: tuple[str, ...] = ()) -> Wave:
+    return build(shop.gathered(touched), time.time_ns() // 1_000_000, closed)
+
+
+def names(wave: Wave) -> list[str]:
+    return [order.key for order in wave.orders]
+
+
+def stock(wave: Wave, sku: str, node: str) -> int:
+    problem = wave.problem
+    return int(problem.stock[problem.skus.index(sku), problem.network.nodes.index(node)])
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """``a`` and ``b`` share A, ``b`` and ``c`` share B; ``d`` has nothing in common."""
+    made = Shop({sku: {"near": 4, "far": 4} for sku in "ABC"}, LANES)
+    made.order("a", "z1", ("A", 1))
+    made.order("b", "z1", ("A", 1), ("B", 1))
+    made.order("c", "z1", ("B", 2))
+    made.order("d", "z1", ("C", 1))
+    return made
+
+
+def test_the_touched_and_their_neighbours_are_planned_the_rest_stays(shop: Shop) -> None:
+    wave = built(shop, Touching(reservations=("000.a",)))
+    assert (names(wave), wave.hit) == (["a", "b"], 1)
+    assert [order.key for order in shop.gathered(Touching(skus=("C",))).rest] == ["a", "b", "c"]
+    # What stays keeps its units: of B two are c's.
+    assert (stock(wave, "A", "near"), stock(wave, "B", "near")) == (4, 2)
+    assert stock(built(shop), "B", "near") == 4
+
+
+def test_nodes_and_skus_together_mean_those_units_there(shop: Shop) -> None:
+    assert built(shop, Touching(nodes=("near",))).hit == 4
+    assert built(shop, Touching(nodes=("far",))).hit == 0
+    both = built(shop, Touching(nodes=("near",), skus=("C",), reservations=("000.a",)))
+    assert (names(both), both.hit) == (["a", "b", "d"], 2)
+    assert names(built(shop, Touching(nodes=("far",), skus=("C",)))) == []
+
+
+def test_neighbours_are_bounded_and_those_that_share_most_come_first(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.order("e", "z1", ("A", 1), ("B", 1))
+    monkeypatch.setattr(touching, "FREE_MAX", 2)
+    assert names(built(shop, Touching(reservations=("000.b",)))) == ["b", "e"]
+    assert names(built(shop, Touching(skus=("A", "B")))) == ["a", "b", "c", "e"]  # All are hit.
+
+
+def test_what_stays_takes_its_room_at_a_node_first() -> None:
+    shop = Shop({"A": {"near": 50}, "B": {"near": 50}}, LANES, {"near": {"capacity_per_hour": 1}})
+    for number in range(20):
+        shop.order(f"a-{number}", "z1", ("A", 1))
+    shop.order("b", "z1", ("B", 1))
+    near = built(shop).problem.network.nodes.index("near")
+    assert built(shop).problem.network.capacity[near] == 24
+    assert built(shop, Touching(skus=("B",))).problem.network.capacity[near] == 4
+    assert built(shop, Touching(skus=("A",))).problem.network.capacity[near] == 23
+
+
+def test_units_that_are_short_are_not_there(shop: Shop) -> None:
+    shop.told(0, adjust(("B", "near", None, 1)))  # Three are promised.
+    wave = built(shop, Touching(nodes=("near",), skus=("B",)))
+    assert (names(wave), wave.hit) == (["a", "b", "c"], 2)
+    assert stock(wave, "B", "near") == 1
+    told = report(Touching(nodes=("near",), skus=("B",)))
+    asyncio.run(run(shop, told))
+    # One of the two orders leaves; c, whose parcel goes as a whole, costs least to move.
+    assert shop.places("c") == {("B", "far"): 2}
+    assert shop.places("b") == {("A", "near"): 1, ("B", "near"): 1}
+    assert (told.moved, told.saved_cents, told.orders, told.hit_orders) == (1, -30, 3, 2)
+    assert not shop.ledgers[0].shortfalls
+
+
+def test_a_node_that_sends_nothing_is_left_for_where_it_costs_least(shop: Shop) -> None:
+    shop.put_node("near", capacity_per_hour=0)
+    wave = built(shop, Touching(nodes=("near",)))
+    assert (wave.problem.standing == NOWHERE).all()
+    assert wave.stood.tolist() == [wave.problem.network.nodes.index("near")] * 5
+    told = report(Touching(nodes=("near",)), trigger="outage")
+    asyncio.run(run(shop, told))
+    assert {node for key in "abcd" for _, node in shop.places(key)} == {"far"}
+    assert (told.moved, told.saved_cents, told.lines_without_place) == (4, -120, 0)
+
+
+def test_days_late_are_told_before_and_after() -> None:
+    """The order was promised for an hour before the parcel from ``slow`` comes."""
+    shop = Shop(
+        {"A": {"slow": 1}}, {"slow": {"z1": 100}, "fast": {"z1": 120}},
+        {"slow": {"handling_hours": 49}},
+    )  # fmt: skip
+    by_ms = time.time_ns() // 1_000_000 + DAY_MS + 3_600_000
+    shop.order("a", "z1", ("A", 1), **{DELIVER_BY: by_ms})
+    shop.told(0, adjust(("A", "fast", 1)))
+    told = report(Touching(skus=("A",)))
+    asyncio.run(run(shop, told))
+    assert shop.places("a") == {("A", "fast"): 1}
+    assert told.late_days_before == pytest.approx(2.0, abs=0.01)
+    assert told.late_days_after == 0.0
+    assert told.saved_cents == 400 - 20
+
+
+def test_a_dry_run_says_what_it_would_bring_and_a_refused_move_brings_nothing(shop: Shop) -> None:
+    told = report(None, dry_run=True, closed_nodes=("near",))
+    asyncio.run(run(shop, told))
+    assert (told.moved, told.saved_cents, told.hit_orders) == (0, -120, None)
+    assert shop.places("a") == {("A", "near"): 1}
+
+
+def test_unknown_nodes_are_named() -> None:
+    shop = Shop({}, LANES)
+    for given, text in (
+        ({"closed_nodes": ("none",)}, "closed_nodes: no node none"),
+        ({"touching": Touching(nodes=("far", "none"))}, "touching.nodes: no node none"),
+    ):
+        with pytest.raises(WaveFailed, match=text):
+            asyncio.run(run(shop, report(**given)))
