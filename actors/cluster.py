@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from actors.logs import HOSTS_LOG
 from actors.ray_environment import prepare_environment
+from actors.waves.agenda import Automatic
 from engine.errors import StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS
 from engine.record import Durability
@@ -70,6 +71,7 @@ class RayHost:
         *,
         window_ms: int = CLOSED_WINDOW_MS,
         log: Path | None = None,
+        waves: Automatic | None = None,
     ) -> None:
         from actors.shard_host import HostSettings, actor_class
 
@@ -77,7 +79,15 @@ class RayHost:
         self.address = str(sockets / f"{name}.sock")
         control, log = sockets / "control.sock", log or sockets / HOSTS_LOG
         settings = HostSettings(
-            name, shards, store_url, level, self.address, str(control), window_ms, str(log)
+            name,
+            shards,
+            store_url,
+            level,
+            self.address,
+            str(control),
+            window_ms,
+            str(log),
+            waves or Automatic(),
         )
         self.actor = actor_class().options(name=name).remote(settings)
 

@@ -19,6 +19,7 @@ from actors.chores import Chores
 from actors.jobs import Job
 from actors.lane import LineLost
 from actors.owner import Phase, ShardOwner
+from actors.waves.agenda import Automatic
 from actors.waves.desk import Desk
 from engine.commands import Command, Reply
 from engine.errors import StoreLost, StoreRefused
@@ -47,6 +48,7 @@ class HostCore:
         renew: Renew,
         *,
         window_ms: int = CLOSED_WINDOW_MS,
+        waves: Automatic | None = None,
     ) -> None:
         self.name = name
         self.shards = shards
@@ -56,7 +58,12 @@ class HostCore:
         self.owners: dict[int, ShardOwner] = {}
         self.recovering: set[int] = set()
         self.chores = Chores(self)
-        self.waves = Desk(self.start)
+        self.waves = Desk(
+            self.start,
+            waves or Automatic(),
+            shards,
+            lambda: [owner.ledger for owner in self.owners.values()],
+        )
         #: Backings that the store's guard has refused here, and SKUs of which it did so again.
         self._oversold: set[str] = set()
         self._stopped: set[str] = set()
@@ -143,6 +150,9 @@ class HostCore:
                 await _hints_are_over(acquired)
         finally:
             self.recovering.discard(right.shard)
+        noticing = self.waves.noticing
+        if noticing is not None:
+            noticing.loaded(ledger)
         owner = ShardOwner(
             ledger,
             self.store,
@@ -150,6 +160,7 @@ class HostCore:
             on_lost=self.settle,
             on_gone=self._gone,
             on_reload=self._reload,
+            on_accepted=None if noticing is None else noticing.accepted,
         )
         owner.start_clock(acquired)
         before = self.owners.get(right.shard)

@@ -22,7 +22,7 @@ from actors.history import History, place_in, was_accepted
 from actors.jobs import Batch, Job
 from actors.telemetry import Telemetry
 from engine.commands import FINISHING, Reply
-from engine.effects import Sealed
+from engine.effects import Effects, Sealed
 from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import (
@@ -68,6 +68,7 @@ class ShardOwner:
         on_lost: Callable[[], None],
         on_gone: "Callable[[ShardOwner], None]",
         on_reload: "Callable[[ShardOwner], None]",
+        on_accepted: Callable[[int, Effects], None] | None = None,
     ) -> None:
         self.ledger = ledger
         self.right = right
@@ -82,6 +83,7 @@ class ShardOwner:
         self._on_lost = on_lost
         self._on_gone = on_gone
         self._on_reload = on_reload
+        self._on_accepted = on_accepted
         self._waiting: deque[Job] = deque()
         self.queued = 0
         self._batches: list[Batch] = []
@@ -262,6 +264,8 @@ class ShardOwner:
     def _remember(self, sealed: Sealed) -> None:
         self.ledger.accepted(sealed)
         self.accepted_seq, self.accepted_head = sealed.seq, sealed.hash_after
+        if self._on_accepted is not None:
+            self._on_accepted(self.right.shard, sealed.effects)
         self._history.keep(sealed)
 
     def _go_on(self) -> None:

@@ -22,6 +22,7 @@ from actors.host import HostCore
 from actors.lane import LaneServer, connect
 from actors.logs import configure
 from actors.ray_environment import prepare_environment
+from actors.waves.agenda import Automatic
 from engine.record import Durability
 from engine.store.protocol import Right
 from engine.store.redis import RedisStore
@@ -49,6 +50,7 @@ class HostSettings:
     control: str  # The supervisor's socket.
     window_ms: int  # How long ended reservations answer for their keys.
     log: str  # The file that hosts share.
+    waves: Automatic  # Which begin by themselves.
 
 
 class HostProcess:
@@ -64,6 +66,7 @@ class HostProcess:
             settings.level,
             self._renew,
             window_ms=settings.window_ms,
+            waves=settings.waves,
         )
         self.client = Client(settings.control)
         self._lane = LaneServer(Path(settings.lane), self.core.apply)

@@ -46,6 +46,15 @@ def up(
     window_hours: Annotated[
         int, typer.Option(help="How long an ended reservation answers for its key, 24 to 720.")
     ] = 24,
+    wave_every_seconds: Annotated[
+        int, typer.Option(help="Begin a wave of all orders by itself; 0: not by the clock.")
+    ] = 0,
+    wave_every_orders: Annotated[
+        int, typer.Option(help="The same when so many orders were confirmed; 0: not by number.")
+    ] = 0,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Plan orders anew whose units or nodes fail.")
+    ] = False,
 ) -> int:
     """Start store, shard hosts and gateway on this machine, and print `ready URL`."""
     try:
@@ -59,6 +68,9 @@ def up(
             port=port,
             transport=transport,
             window_hours=window_hours,
+            wave_every_seconds=wave_every_seconds,
+            wave_every_orders=wave_every_orders,
+            repair=repair,
         )
     except Unusable as unusable:
         raise Stop(ExitCode.USAGE, str(unusable)) from unusable

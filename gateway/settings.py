@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from actors.waves.agenda import Automatic
 from engine.limits import (
     CLOSED_WINDOW_HOURS_MAX,
     CLOSED_WINDOW_MS,
     HOLD_SECONDS_MAX,
     SHARDS_DEFAULT,
     SHARDS_MAX,
+    WAVE_ORDERS_MAX,
 )
 from engine.record import Durability
 
@@ -19,6 +21,8 @@ from engine.record import Durability
 ACTORS_MAX: Final = 64
 WORKERS_MAX: Final = 64
 PORT_MAX: Final = 65_535
+#: A week: who plans more rarely asks for each wave.
+WAVE_SECONDS_MAX: Final = 7 * 24 * 3_600
 STORE_URL: Final = re.compile(r"^(redis|unix)://.+")
 
 _HOUR_MS: Final = 3_600_000
@@ -43,6 +47,9 @@ class Settings:
     port: int = 8080  # 0 picks a free one.
     transport: Transport = "lane"
     window_hours: int = CLOSED_WINDOW_MS // _HOUR_MS  # Ended reservations answer for their keys.
+    wave_every_seconds: int = 0  # A wave begins by itself; 0: none does.
+    wave_every_orders: int = 0  # Confirmed since the last wave, the same.
+    repair: bool = False  # Orders are planned anew when their units or nodes fail.
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is started."""
@@ -53,6 +60,8 @@ class Settings:
         _within(
             "--window-hours", self.window_hours, HOLD_SECONDS_MAX // 3600, CLOSED_WINDOW_HOURS_MAX
         )
+        _within("--wave-every-seconds", self.wave_every_seconds, 0, WAVE_SECONDS_MAX)
+        _within("--wave-every-orders", self.wave_every_orders, 0, WAVE_ORDERS_MAX)
         if self.actors > self.shards:
             message = (
                 f"--actors {self.actors}: {self.shards} shards keep at most {self.shards} hosts "
@@ -68,6 +77,11 @@ class Settings:
     def window_ms(self) -> int:
         """The window in the engine's unit."""
         return self.window_hours * _HOUR_MS
+
+    @property
+    def waves(self) -> Automatic:
+        """Which waves begin by themselves."""
+        return Automatic(self.wave_every_seconds, self.wave_every_orders, self.repair)
 
     def _check_store(self) -> None:
         own = self.store in ("embedded", "system")

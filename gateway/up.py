@@ -85,6 +85,7 @@ class Cluster:
             self._temp,
             window_ms=settings.window_ms,
             log=self._hosts_log,
+            waves=settings.waves,
         )
 
     async def _start_store(self) -> str:

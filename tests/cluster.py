@@ -15,6 +15,7 @@ from actors.client import Client
 from actors.host import HostCore
 from actors.lane import LaneServer
 from actors.supervisor import HostLost, Supervisor
+from actors.waves.agenda import Automatic
 from engine import commands
 from engine.commands import Reply
 from engine.effects import Sealed
@@ -104,12 +105,14 @@ class FaultyStore(MemoryStore):
 class LocalHost:
     """A shard host on the test's own loop; see ``actors.supervisor.Host``."""
 
-    def __init__(self, name: str, server: MemoryServer, sockets: Path, level: Durability) -> None:
+    def __init__(
+        self, name: str, server: MemoryServer, sockets: Path, level: Durability, waves: Automatic
+    ) -> None:
         self.name = name
         self.address = str(sockets / f"{name}.sock")
         self.control = str(sockets / "control.sock")
         self.store = FaultyStore(server)
-        self.core = HostCore(name, SHARDS, self.store, level, self._renew)
+        self.core = HostCore(name, SHARDS, self.store, level, self._renew, waves=waves)
         self.client = Client(self.control)
         self._lane = LaneServer(Path(self.address), self.core.apply)
         self.dead = False
@@ -145,6 +148,7 @@ class LocalHost:
         """End as a crash does: nothing is finished, nothing given back."""
         self.dead = True
         self.core.chores.stop()
+        await self.core.waves.stop()
         for owner in self.core.owners.values():
             owner.suspended = True
         await self._lane.stop()
@@ -169,17 +173,21 @@ class Cluster:
         level: Durability,
         connect: Callable[[], ShardStore] | None = None,
         server: MemoryServer | None = None,
+        waves: Automatic | None = None,
     ) -> None:
         self.server = server or MemoryServer(SHARDS)
         self._connect = connect  # To another store than ``server``.
         self.hosts: dict[str, LocalHost] = {}
         self._sockets = sockets
         self._level = level
+        self._waves = waves or Automatic()
         self.supervisor = Supervisor(SHARDS, level, sockets / "control.sock", self._spawn, hosts=2)
         self.client = Client(str(sockets / "control.sock"))
 
     def _spawn(self, name: str) -> LocalHost:
-        host = self.hosts[name] = LocalHost(name, self.server, self._sockets, self._level)
+        host = self.hosts[name] = LocalHost(
+            name, self.server, self._sockets, self._level, self._waves
+        )
         host.supervisor = self.supervisor
         if self._connect is not None:
             host.core.store = self._connect()
@@ -244,10 +252,11 @@ async def cluster(
     level: Durability = Durability.FSYNC,
     connect: Callable[[], ShardStore] | None = None,
     server: MemoryServer | None = None,
+    waves: Automatic | None = None,
 ) -> AsyncIterator[Cluster]:
     """Two hosts, four shards, an empty store in memory, or a store that is there already."""
     with tempfile.TemporaryDirectory(prefix="tg-") as sockets:
-        made = Cluster(Path(sockets), level, connect, server)
+        made = Cluster(Path(sockets), level, connect, server, waves)
         await made.supervisor.start()
         await made.client.start()
         try:

@@ -1,20 +1,26 @@
 """The waves of an engine: one at a time, the last ones remembered by the host of ``net``.
 
-A wave dies with its host. Nothing of it has to be finished by anybody: see ``wave``.
+A wave dies with its host. Nothing of it has to be finished by anybody: see ``wave``. Every host has
+a desk: what its shards see that orders should be planned anew for, it tells the one of ``net``.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 
+from actors.feed import Hosts
+from actors.lane import LineLost
+from actors.waves.agenda import REPAIRS, Agenda, Automatic, Due
 from actors.waves.explain import explained
-from actors.waves.gathering import Shards
+from actors.waves.gathering import CannotGather, Shards
+from actors.waves.noticing import Noticing
 from actors.waves.pricing import Prices
 from actors.waves.touching import Touching
 from actors.waves.wave import Done, Report, WaveFailed, run
+from engine.ledger import Ledger
 
 log = structlog.get_logger()
 
@@ -25,38 +31,70 @@ _KEPT_WHOLE: Final = 3
 #: What makes a request the same again.
 _ASKED: Final = ("scope", "max_seconds", "dry_run", "closed_nodes", "touching")
 
+#: How often it is looked what has happened, and whether a wave is due.
+_LOOK_S: Final = 0.25
+_TELL_S: Final = 5.0
+#: How long a wave may plan that nobody has asked for: over all orders, and a repair.
+_SECONDS, _REPAIR_SECONDS = 15, 5
+
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[Any]"]
 
 
-class Desk:
-    """Answers what is asked about waves; ``start`` runs work in the background."""
+class Peers(Shards, Hosts, Protocol):
+    """The way to shards and hosts."""
 
-    def __init__(self, start: Start) -> None:
+
+class Desk:
+    """Answers what is asked about waves; ``start`` runs work in the background.
+
+    ``owned`` gives the ledgers of the host's shards, of so many and ``net`` behind them.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        automatic: Automatic,
+        shards: int,
+        owned: Callable[[], Iterable[Ledger]],
+    ) -> None:
         self._start = start
         self.prices = Prices(start)
-        self._client: Shards | None = None
+        self._net = shards
+        self._owned = owned
+        self.noticing = Noticing(automatic, shards) if automatic.wanted else None
+        self._automatic = automatic
+        self._agenda: Agenda | None = None  # Of the host of ``net`` alone.
+        self._told_to: str | None = None
+        self._looking: asyncio.Task[Any] | None = None
+        self._client: Peers | None = None
         self._reports: dict[str, Report] = {}
         self._done: dict[str, Done] = {}
         self._running: asyncio.Task[Done | None] | None = None
         self._number = 0
 
-    def begin(self, client: Shards) -> None:
+    def begin(self, client: Peers) -> None:
         """Waves need the way to all shards."""
         self._client = client
         self.prices.begin(client)
+        if self.noticing is not None:
+            self._looking = self._start(self._look(client, self.noticing))
 
     async def stop(self) -> None:
         """End what is running; its process has ended when this returns."""
         await self.prices.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         if self._running is not None and not self._running.done():
             self._running.cancel()
             await asyncio.wait([self._running])
 
     def told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``begin``, ``read``, ``list``, ``cancel`` or ``explain`` an order of a wave."""
+        """``begin``, ``read``, ``list``, ``cancel``, ``explain`` an order; or ``hear`` news."""
         match asked["do"]:
             case "begin":
                 return self._begin(asked)
+            case "hear":
+                return {"heard": self._hear(asked["confirmed"], asked["touched"])}
             case "list":
                 return {"waves": [_shown(report) for report in self._reports.values()]}
             case "cancel":
@@ -74,14 +112,10 @@ class Desk:
         if known is not None:
             same = all(_shown(known)[member] == asked[member] for member in _ASKED)
             return {"wave": _shown(known), "same": same}
-        running = next((one for one in self._reports.values() if one.finished_at is None), None)
-        if running is not None:
-            return {"wave": None, "running": _shown(running)}
-        self._number += 1
-        while f"w-{self._number}" in self._reports:
-            self._number += 1
+        if (busy := self._busy()) is not None:
+            return {"wave": None, "running": _shown(busy)}
         report = Report(
-            name=asked["name"] or f"w-{self._number}",
+            name=asked["name"] or self._new_name(),
             scope=asked["scope"],
             max_seconds=asked["max_seconds"],
             dry_run=asked["dry_run"],
@@ -90,13 +124,27 @@ class Desk:
             trigger="request",
             started_at=_now_ms(),
         )
+        self._run(report)
+        return {"wave": _shown(report), "same": True}
+
+    def _busy(self) -> Report | None:
+        return next((one for one in self._reports.values() if one.finished_at is None), None)
+
+    def _new_name(self) -> str:
+        self._number += 1
+        while f"w-{self._number}" in self._reports:
+            self._number += 1
+        return f"w-{self._number}"
+
+    def _run(self, report: Report) -> None:
         self._reports[report.name] = report
         for old in list(self._reports)[:-_KEPT]:
             del self._reports[old]
         assert self._client is not None
+        if self._agenda is not None and not report.dry_run:
+            self._agenda.began(report.touching, time.monotonic())
         self._running = asyncio.ensure_future(run(self._client, report))
         self._start(self._finish(report, self._running))
-        return {"wave": _shown(report), "same": True}
 
     async def _finish(self, report: Report, running: "asyncio.Task[Done | None]") -> None:
         try:
@@ -106,10 +154,13 @@ class Desk:
                 self._done[report.name] = done
                 for old in list(self._done)[:-_KEPT_WHOLE]:
                     del self._done[old]
-                if not report.dry_run:
+                if not report.dry_run and report.touching is None:
                     self.prices.after_wave()
         except WaveFailed as failed:
             report.state, report.reason = "failed", str(failed)
+            if isinstance(failed.__cause__, CannotGather) and self._agenda is not None:
+                due = Due(report.trigger, report.touching, report.closed_nodes)
+                self._agenda.again(due, time.monotonic())
         except asyncio.CancelledError:
             report.state, report.reason = "failed", "cancelled"
             if not running.cancelled():
@@ -122,6 +173,7 @@ class Desk:
             log.info(
                 "wave over",
                 wave=report.name,
+                trigger=report.trigger,
                 state=report.state,
                 orders=report.orders,
                 moved=report.moved,
@@ -133,6 +185,72 @@ class Desk:
         if report is not None and report.finished_at is None and self._running is not None:
             self._running.cancel()
         return {"wave": None if report is None else _shown(report)}
+
+    # Waves that begin by themselves
+
+    async def _look(self, client: Peers, noticing: Noticing) -> None:
+        """Tell the desk of ``net`` what was noticed; there, begin what is due."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._look_once(client, noticing)
+            except Exception:
+                log.exception("looking for what is due failed")
+
+    async def _look_once(self, client: Peers, noticing: Noticing) -> None:
+        owners = client.map.owners
+        owner = owners[self._net] if self._net < len(owners) else None
+        if owner != self._told_to:
+            # A new one knows nothing: what was told to the last may never have been done.
+            self._told_to = owner
+            for ledger in self._owned():
+                noticing.loaded(ledger)
+        if all(ledger.shard != self._net for ledger in self._owned()):
+            self._agenda = None
+        elif self._agenda is None:
+            self._agenda = Agenda(self._automatic)
+        if owner is not None:
+            await self._tell(client, noticing, owner)
+        if self._agenda is not None and self._busy() is None:
+            due = self._agenda.due(time.monotonic())
+            if due is not None:
+                self._begin_due(due)
+
+    async def _tell(self, client: Peers, noticing: Noticing, owner: str) -> None:
+        confirmed, touched = noticing.take()
+        if not confirmed and not touched:
+            return
+        heard = self._hear(confirmed, touched)
+        if not heard:
+            asked = {"m": "wave", "do": "hear", "confirmed": confirmed, "touched": touched}
+            try:
+                heard = (await client.control(owner, asked, _TELL_S))["heard"]
+            except LineLost as lost:
+                log.info("news for waves wait", host=owner, reason=str(lost))
+        if not heard:
+            noticing.put_back(confirmed, touched)
+
+    def _hear(self, confirmed: int, touched: Iterable[Sequence[str]]) -> bool:
+        """Whether this is the desk of ``net``, which has heard it then."""
+        if self._agenda is None:
+            return False
+        rows = [(kind, node, sku) for kind, node, sku in touched]
+        self._agenda.hear(confirmed, rows, time.monotonic())
+        return True
+
+    def _begin_due(self, due: Due) -> None:
+        report = Report(
+            name=self._new_name(),
+            scope="confirmed",
+            max_seconds=_REPAIR_SECONDS if due.trigger in REPAIRS else _SECONDS,
+            dry_run=False,
+            closed_nodes=due.closed_nodes,
+            touching=due.touching,
+            trigger=due.trigger,
+            started_at=_now_ms(),
+        )
+        log.info("wave begins by itself", wave=report.name, trigger=due.trigger)
+        self._run(report)
 
 
 def _now_ms() -> int:

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
+from actors.waves.touching import TOUCHED_MAX
 from gateway.contract.operation import BODY, ID_SCHEMA, OWNER, SHAPE, Answer, Operation, Parameter
 from gateway.schema import Body, Id, Time
 
 SECONDS_MAX: Final = 600
 
 
-_Names = Annotated[list[Id], Meta(max_length=1_000)]
+_Names = Annotated[list[Id], Meta(max_length=TOUCHED_MAX)]
 
 Trigger = Literal[
     "request", "clock", "count", "outage", "refusal", "late_receipt", "correction", "better_stock"

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvloop
 
+from actors.waves.agenda import Automatic
 from engine.record import Durability
 from engine.store.protocol import ShardStore
 from gateway.server import serve
@@ -23,9 +24,11 @@ class InProcess:
         self,
         level: Durability = Durability.MEMORY,
         connect: Callable[[], ShardStore] | None = None,
+        waves: Automatic | None = None,
     ) -> None:
         self._level = level
         self._connect = connect
+        self._waves = waves
         self.sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -53,7 +56,7 @@ class InProcess:
 
     async def _main(self) -> None:
         self.stop = asyncio.Event()
-        async with cluster(self._level, self._connect) as made:
+        async with cluster(self._level, self._connect, waves=self._waves) as made:
             self.cluster: Cluster = made
             self.client = made.client
             serving = asyncio.create_task(serve(made.client, self.sock, self.stop))

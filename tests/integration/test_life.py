@@ -13,6 +13,7 @@ import pytest
 from actors import chores, feed, stockroom
 from actors.lane import LineLost
 from actors.shard_host import HostProcess, HostSettings
+from actors.waves.agenda import Automatic
 from engine import commands
 from engine.commands import Op, Reply
 from engine.errors import StoreLost
@@ -139,12 +140,15 @@ async def test_a_longer_window_is_kept_by_every_owner(cluster: Cluster) -> None:
     assert (await cluster.reserve("k1", ["A", None, 1]))[0] == Outcome.REPEATED
 
 
-def test_a_host_is_told_how_long_the_window_is() -> None:
-    """On its way from the command line to the ledger."""
+def test_a_host_is_told_how_long_the_window_is_and_which_waves_begin_by_themselves() -> None:
+    """On their way from the command line to the ledger and to the desk."""
     settings = HostSettings(
-        "host-0", 4, "unix:///none", Durability.FSYNC, "/lane", "/control", 7, "/log"
-    )
-    assert HostProcess(settings).core.window_ms == 7
+        "host-0", 4, "unix:///none", Durability.FSYNC, "/lane", "/control", 7, "/log",
+        Automatic(repairs=True),
+    )  # fmt: skip
+    core = HostProcess(settings).core
+    assert core.window_ms == 7
+    assert core.waves.noticing is not None
 
 
 @on_cluster

@@ -86,7 +86,8 @@ def serving(method: str, path: str, _body: Any) -> tuple[int, Any]:
 def test_up_hands_on_what_it_was_told(run: Run, started: list[Settings], tmp_path: Path) -> None:
     options = ["--actors=3", "--shards=16", "--workers=2", f"--data={tmp_path}", "--port=0"]
     assert run("up", *options, "--durability=everysec", "--store=system", "--transport=ray",
-               "--window-hours=48")[0] == 0  # fmt: skip
+               "--window-hours=48", "--wave-every-seconds=60", "--wave-every-orders=500",
+               "--repair")[0] == 0  # fmt: skip
     assert started == [
         Settings(
             actors=3,
@@ -98,6 +99,9 @@ def test_up_hands_on_what_it_was_told(run: Run, started: list[Settings], tmp_pat
             port=0,
             transport="ray",
             window_hours=48,
+            wave_every_seconds=60,
+            wave_every_orders=500,
+            repair=True,
         )
     ]
 
@@ -120,6 +124,8 @@ def test_up_without_options_is_durable_and_on_loopbacks_8080(
         (["--port=65536"], "--port 65536 is out of range; give 0 to 65535"),
         (["--window-hours=23"], "--window-hours 23 is out of range; give 24 to 720"),
         (["--window-hours=721"], "--window-hours 721 is out of range; give 24 to 720"),
+        (["--wave-every-seconds=-1"], "--wave-every-seconds -1 is out of range; give 0 to 604800"),
+        (["--wave-every-orders=200001"], "--wave-every-orders 200001 is out of range"),
         (["--store=postgres"], "--store postgres is unknown; give embedded, system, or a redis://"),
         (["--store=redis://h/1"], "--store redis://h/1 names database 1; only database 0 is used"),
         (["--store=redis://h:1/?db=2"], "names database 2; only database 0 is used"),

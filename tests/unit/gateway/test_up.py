@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from actors.waves.agenda import Automatic
 from gateway import up
 from gateway.cli_output import ExitCode, Stop
 from gateway.settings import Settings
@@ -40,10 +41,19 @@ def test_hosts_are_told_what_up_was_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """The options that concern them."""
     told: dict[str, Any] = {}
     monkeypatch.setattr(up, "RayHost", lambda *_, **named: told.update(named))
-    cluster = up.Cluster(Settings(port=8080, data=tmp_path, window_hours=48), asyncio.Event())
+    cluster = up.Cluster(
+        Settings(
+            port=8080, data=tmp_path, window_hours=48, wave_every_seconds=60,
+            wave_every_orders=500, repair=True,
+        ),
+        asyncio.Event(),
+    )  # fmt: skip
     cluster._host("host-0", "unix:///none")
     cluster._temp.rmdir()
-    assert told == {"window_ms": 48 * 3_600_000, "log": tmp_path / "hosts.log"}
+    assert told == {
+        "window_ms": 48 * 3_600_000, "log": tmp_path / "hosts.log",
+        "waves": Automatic(every_s=60, every_orders=500, repairs=True),
+    }  # fmt: skip
 
 
 def test_a_port_whose_callers_have_just_gone_is_free() -> None:
