@@ -189,6 +189,8 @@ class HostCore:
     def _gone(self, owner: ShardOwner) -> None:
         if self.owners.get(owner.right.shard) is owner:  # Else a later one is there already.
             del self.owners[owner.right.shard]
+            if owner.right.shard == self.shards:
+                self.waves.leave()
 
     def _reload(self, owner: ShardOwner) -> None:
         """Drop a copy that cannot be trusted; own the shard anew if it is still ours.

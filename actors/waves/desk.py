@@ -31,6 +31,8 @@ _KEPT_WHOLE: Final = 3
 #: What makes a request the same again.
 _ASKED: Final = ("scope", "max_seconds", "dry_run", "closed_nodes", "touching")
 
+#: Why a wave ended that nobody has cancelled.
+LEFT: Final = "the net shard has moved to another host; run it again"
 #: How often it is looked what has happened, and whether a wave is due.
 _LOOK_S: Final = 0.25
 _TELL_S: Final = 5.0
@@ -87,6 +89,13 @@ class Desk:
         if self._running is not None and not self._running.done():
             self._running.cancel()
             await asyncio.wait([self._running])
+
+    def leave(self) -> None:
+        """``net`` is another host's: the wave ends, or there would soon be two."""
+        running = self._busy()
+        if running is not None and self._running is not None:
+            running.reason = LEFT
+            self._running.cancel()
 
     def told(self, asked: dict[str, Any]) -> dict[str, Any]:
         """``begin``, ``read``, ``list``, ``cancel``, ``explain`` an order; or ``hear`` news."""
@@ -162,7 +171,7 @@ class Desk:
                 due = Due(report.trigger, report.touching, report.closed_nodes)
                 self._agenda.again(due, time.monotonic())
         except asyncio.CancelledError:
-            report.state, report.reason = "failed", "cancelled"
+            report.state, report.reason = "failed", report.reason or "cancelled"
             if not running.cancelled():
                 raise
         except BaseException:
