@@ -1,8 +1,9 @@
 """Backings moved from node to node: an order is promised the same units, elsewhere.
 
 Whoever plans many orders at once looks at records, thinks for seconds, and comes back with moves.
-A move names the record it saw; any change of it in between makes the move stale. Units that are on
-their way or to be fetched stay. What is set aside for shares is nobody's to move to; the units of a
+A move names the record it saw; any change of it in between makes the move stale. Units to be
+fetched stay; who waits for units on their way may have some that are there, not the other way
+round. What is set aside for shares is nobody's to move to; the units of a
 share that were sold count by how many they are, wherever they lie.
 """
 
@@ -32,7 +33,7 @@ from engine.record import (
     pack,
     status_of,
 )
-from engine.shortfalls import review
+from engine.shortfalls import late_ended, review
 from engine.state import PIECE, ShardState
 from engine.stock import ON_ITS_WAY, Book, rose
 
@@ -121,7 +122,7 @@ def _may_leave(state: ShardState, reservation: Reservation, rows: list[Row]) -> 
     for sku, origin, to, units in rows:
         book = state.books.get(sku)
         left[sku, origin] -= units
-        if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in origin + to:
+        if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in to:
             return False
         if book.stopped or to not in book.positions or not _welcome(book, reservation, to):
             return False
@@ -163,6 +164,7 @@ def _make(state: ShardState, one: _Ready, now_ms: int) -> None:
     confirmed = reservation.status is Status.CONFIRMED
     for sku, origin, to, units in one.rows:
         positions = state.books[sku].positions
+        late_ended(state, positions[origin], reservation, units)
         for at, change in ((positions[origin], -units), (positions[to], units)):
             state.touch(at)
             if confirmed:

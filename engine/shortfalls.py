@@ -27,6 +27,8 @@ SHORTFALL_MEMBERS: Final = (
     "reservations",
     "alternatives",
 )
+#: The reason of those that a supply comes too late for.
+LATE: Final = "late"
 #: Promises looked through, those that break first, to name these.
 _TAKERS_READ_MAX: Final = 10_000
 #: Other places that a shortfall names.
@@ -107,7 +109,7 @@ def _put_late(state: ShardState, position: Position, units: int) -> None:
     if units == (0 if before is None else before[1]):
         return
     now_ms = state.effects.now_ms
-    opened = before or [_new_id(state), 0, "late", now_ms, now_ms + SHORTFALL_DEADLINE_MS]
+    opened = before or [_new_id(state), 0, LATE, now_ms, now_ms + SHORTFALL_DEADLINE_MS]
     after = [opened[0], units, *opened[2:]] if units > 0 else None
 
     def put(record: list[Any] | None) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from actors.waves.gathering import Gathered, gather
 from actors.waves.touching import Touching
 from engine import commands
-from engine.commands import Command, Reply, network
+from engine.commands import Command, Reply, network, supplies
 from engine.ids import reservation_id
 from engine.outcome import Outcome
 from engine.record import Reservation
+from engine.stock import SupplyMembers
 from tests.builders import Stock, adjust, empty_ledger, reserve
 
 ORDERS_MAX = 10_000
@@ -67,6 +68,11 @@ class Shop:
         self.told(0, reserve(key, *wanted, **{"z": zone, **extra}))
         self.told(0, commands.confirm(key))
         return reservation_id(0, key)
+
+    def coming(self, sku: str, node: str, supply: str, units: int, at_ms: int) -> None:
+        """Units on their way to a node."""
+        members = SupplyMembers("purchase_order", units, at_ms, supply.encode().hex())
+        self.told(0, supplies.open_supply(sku, node, supply, list(members)))
 
     def places(self, key: str) -> dict[tuple[str, str], int]:
         """Units of an order by SKU and node."""

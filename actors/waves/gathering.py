@@ -10,12 +10,15 @@ from engine.commands import Command, Reply, moving, supplies
 from engine.ids import shard_of
 from engine.lanes import Lane, table_of
 from engine.outcome import Outcome, but_for_copies
-from engine.stock import Node
+from engine.shortfalls import LATE
+from engine.stock import Node, slot_of
+from engine.supplies import SUPPLY_MEMBERS
 
 #: Orders of one answer of a shard, and SKUs of one question.
 _PAGE: Final = 500
 _SKUS: Final = 500
 _CALL_S: Final = 5.0
+_ANSWERS: Final = (Outcome.OK, Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_SUPPLY)
 #: A version of views that nothing is newer than: only the SKUs named are told.
 _NOTHING_NEWER: Final = 2**62
 
@@ -36,12 +39,25 @@ class CannotGather(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Broken:
+    """Promises on a supply that comes at ``at_ms``, too late for them, or None: not at all.
+
+    ``keys`` are those of their orders.
+    """
+
+    node: str
+    at_ms: int | None
+    keys: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Gathered:
     """All that a problem is made of.
 
     ``free``: sellable units by SKU and node; ``short``: units promised there and not there;
-    ``shards``: how many there are. Of a narrowed wave ``hit`` are the ids of the touched among
-    ``orders``, and ``rest`` those that stay as they are.
+    ``broken``: what is wrong with supplies, by SKU and slot; ``shards``: how many there are. Of a
+    narrowed wave ``hit`` are the ids of the touched among ``orders``, and ``rest`` those that stay
+    as they are.
     """
 
     shards: int
@@ -51,6 +67,7 @@ class Gathered:
     grams: dict[str, int]
     free: dict[str, dict[str, int]]
     short: dict[tuple[str, str], int]
+    broken: dict[tuple[str, str], Broken]
     nodes: dict[str, Node]
     lanes: dict[str, dict[str, Lane]]
 
@@ -58,7 +75,7 @@ class Gathered:
 async def _call(client: Shards, shard: int, command: Command) -> Reply:
     deadline_at = asyncio.get_running_loop().time() + _CALL_S
     reply = but_for_copies(await client.call(shard, command, deadline_at))
-    if reply[0] not in (Outcome.OK, Outcome.UNKNOWN_SKU):
+    if reply[0] not in _ANSWERS:
         raise CannotGather(f"shard {shard}: {Outcome(reply[0]).name.lower()}")
     return reply
 
@@ -81,12 +98,12 @@ async def gather(
         orders, rest, hit = chosen(orders, touching)
     skus = sorted({line[0] for order in orders for line in order.reservation.lines})
     grams, free = await _stock(client, skus)
-    short = await _short(client, {shard_of(sku, client.shards) for sku in skus})
+    short, broken = await _shortfalls(client, {shard_of(sku, client.shards) for sku in skus})
     nodes = {
         name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
     }
     lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
-    return Gathered(client.shards, orders, rest, hit, grams, free, short, nodes, lanes)
+    return Gathered(client.shards, orders, rest, hit, grams, free, short, broken, nodes, lanes)
 
 
 async def _network(client: Shards) -> dict[str, Any]:
@@ -134,15 +151,32 @@ async def _stock(
     return grams, free
 
 
-async def _short(client: Shards, shards: set[int]) -> dict[tuple[str, str], int]:
-    """Units by SKU and node that are promised and not there; not those of supplies."""
-    found: dict[tuple[str, str], int] = {}
+async def _shortfalls(
+    client: Shards, shards: set[int]
+) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], Broken]]:
+    """Units that are promised and not there, and supplies that break promises, of some shards."""
+    short: dict[tuple[str, str], int] = {}
+    broken: dict[tuple[str, str], Broken] = {}
     for shard in sorted(shards):
         after = ""
         while True:
             _, *rows = await _call(client, shard, supplies.shortfalls(after, _PAGE))
-            found |= {(sku, at): units for sku, at, supply, _, units, *_ in rows if supply is None}
+            for sku, node, supply, _, units, reason, _, _, keys, _ in rows:
+                if supply is None:
+                    short[sku, node] = units
+                    continue
+                at_ms = await _available_at(client, shard, sku, supply) if reason == LATE else None
+                broken[sku, slot_of(node, supply)] = Broken(node, at_ms, frozenset(keys))
             if len(rows) < _PAGE:
                 break
             after = rows[-1][3]
-    return found
+    return short, broken
+
+
+async def _available_at(client: Shards, shard: int, sku: str, supply: str) -> int | None:
+    """When a supply is expected, ms; None: it has gone meanwhile."""
+    reply = await _call(client, shard, supplies.read_supply(sku, supply))
+    if reply[0] != Outcome.OK:
+        return None
+    told: int = dict(zip(SUPPLY_MEMBERS, reply[1], strict=True))["available_at"]
+    return told

@@ -9,6 +9,7 @@ import numpy as np
 
 from actors.waves.gathering import Gathered
 from actors.waves.touching import Order
+from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
 from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
@@ -44,10 +45,11 @@ _SETS_MAX: Final = 60
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wave:
-    """A problem and whose its orders are; ``lines``: SKU and node of each line as it stands.
+    """A problem and whose its orders are; ``lines``: SKU and slot of each line as it stands.
 
-    ``stood``: the docks of these nodes (L), closed ones too; ``hit``: how many of the orders are
-    touched.
+    ``stood``: the docks of these nodes (L), closed ones too, -1 for what is on its way; ``hit``:
+    how many of the orders are touched; ``waits``: by line, what it costs to leave it on a supply
+    that is late.
     """
 
     problem: Problem
@@ -55,36 +57,38 @@ class Wave:
     lines: list[tuple[str, str]]
     stood: Ints
     hit: int
+    waits: dict[int, Wait]
 
 
 def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave:
     """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
     Nor from a node that sends nothing in an hour. Units that are short are not there. A line that
-    stands on several nodes is as many lines. Lines that wish for a node, stand on units that are on
-    their way or lie on another shard stay as they are and are left out.
+    stands on several nodes is as many lines. Lines that wish for a node, lie on another shard or
+    stand on units that are on their way, and in time, stay as they are and are left out.
     """
     names = sorted(gathered.nodes)
     node_of = {name: at for at, name in enumerate(names)}
     zones = sorted(gathered.lanes)
     zone_of = {name: at for at, name in enumerate(zones)}
     sets = _channel_sets(gathered, names)
-    orders, rows = _rows(gathered, node_of, zone_of)
+    orders, rows = _rows(gathered, zone_of)
     skus = sorted({sku for sku, _, _, _ in rows})
     sku_of = {sku: at for at, sku in enumerate(skus)}
     stock = np.zeros((len(skus), len(names)), np.int32)
     for sku, at in sku_of.items():
         for node, units in gathered.free[sku].items():
             stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
-    for sku, node, units, _ in rows:
-        stock[sku_of[sku], node_of[node]] += units
+    for sku, slot, units, _ in rows:
+        if slot in node_of:
+            stock[sku_of[sku], node_of[slot]] += units
     for (sku, node), units in gathered.short.items():
         if sku in sku_of:
             place = sku_of[sku], node_of[node]
             stock[place] = max(0, stock[place] - units)
     shut = [at for at, name in enumerate(names) if name in closed or _is_shut(gathered.nodes[name])]
     stock[:, shut] = 0
-    stood = np.array([node_of[node] for _, node, _, _ in rows], np.int64)
+    stood = np.array([node_of.get(slot, NOWHERE) for _, slot, _, _ in rows], np.int64)
     standing = np.where(np.isin(stood, shut), NOWHERE, stood)
     many = len(orders)
     due = [_due_h(order, now_ms) for order in orders]
@@ -112,13 +116,14 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
         standing=standing,
     )
     hit = sum(order.id in gathered.hit for order in orders)
-    return Wave(made, orders, [(sku, node) for sku, node, _, _ in rows], stood, hit)
+    lines = [(sku, slot) for sku, slot, _, _ in rows]
+    return Wave(made, orders, lines, stood, hit, waits(gathered, made, lines, now_ms))
 
 
 def _rows(
-    gathered: Gathered, node_of: dict[str, int], zone_of: dict[str, int]
+    gathered: Gathered, zone_of: dict[str, int]
 ) -> tuple[list[Order], list[tuple[str, str, int, int]]]:
-    """The orders with anything to move, and (SKU, node, units, order number) of what may move."""
+    """The orders with anything to move, and (SKU, slot, units, order number) of what may move."""
     orders: list[Order] = []
     rows: list[tuple[str, str, int, int]] = []
     for order in gathered.orders:
@@ -127,19 +132,25 @@ def _rows(
             continue
         wished = {line[0] for line in order.reservation.lines if line[1] is not None}
         mine = [
-            (sku, node, units, len(orders))
-            for (sku, node), units in sorted(units_left(order.reservation).items())
+            (sku, slot, units, len(orders))
+            for (sku, slot), units in sorted(units_left(order.reservation).items())
             if sku in gathered.free
             and shard_of(sku, gathered.shards) == order.shard
             and sku not in wished
-            and ON_ITS_WAY not in node
-            and node in node_of
-            and node in gathered.lanes[extra[ZONE]]
+            and _may_leave(gathered, order, sku, slot)
         ]
         if mine:
             orders.append(order)
             rows += mine
     return orders, rows
+
+
+def _may_leave(gathered: Gathered, order: Order, sku: str, slot: str) -> bool:
+    """Whether units are at a node that its parcels are priced from, or come late or never."""
+    if ON_ITS_WAY in slot:
+        broken = gathered.broken.get((sku, slot))
+        return broken is not None and order.key in broken.keys
+    return slot in gathered.nodes and slot in gathered.lanes[order.reservation.extra[ZONE]]
 
 
 def _channel_sets(gathered: Gathered, names: list[str]) -> dict[frozenset[str], int]:
@@ -214,7 +225,8 @@ def _network(
 
 def _parcels(rows: list[tuple[str, str, int, int]], node_of: dict[str, int]) -> Counter[int]:
     """How many orders stand on each node."""
-    return Counter(node_of[node] for node, _ in {(node, order) for _, node, _, order in rows})
+    there = {(slot, order) for _, slot, _, order in rows if slot in node_of}
+    return Counter(node_of[slot] for slot, _ in there)
 
 
 def _parcels_a_day(members: dict[str, Any]) -> int:

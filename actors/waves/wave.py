@@ -18,11 +18,12 @@ from actors.waves.apart import SolverFailed, solved
 from actors.waves.gathering import CannotGather, Gathered, Shards, gather
 from actors.waves.problem import Move, Wave, build, grouped, moves
 from actors.waves.touching import Touching
+from actors.waves.waiting import kept_waiting, sent_and_waiting
 from engine.commands import moving
 from engine.limits import WAVE_ORDERS_MAX
 from engine.outcome import Outcome, but_for_copies
 from solver.errors import ProblemFault
-from solver.plan import Plan, cost_of, days_late, order_costs
+from solver.plan import Plan, cost_of
 from solver.problem import NOWHERE, validate
 from solver.saved import load_plan, save_problem
 
@@ -107,7 +108,7 @@ async def run(client: Shards, report: Report) -> Done | None:
         return None
     report.cost_before = cost_of(wave.problem, wave.problem.standing).total
     report.state = "solving"
-    plan = await _solved(wave, report)
+    plan = kept_waiting(wave, await _solved(wave, report))
     # What it will cost; that changing plans has its price was for the solver to know.
     report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
     report.lines_without_place = plan.unserved_lines
@@ -128,14 +129,12 @@ def _check_nodes(field: str, named: tuple[str, ...], gathered: Gathered) -> None
 
 def _judge(done: Done, report: Report) -> None:
     """What the moves have brought: sending from where orders stood, against from where they are."""
-    wave, problem = done.wave, done.wave.problem
-    docks = done.plan.line_dock
-    stays = np.isin(problem.orders.line_order, list(done.refused)) | (docks == NOWHERE)
+    wave, docks = done.wave, done.plan.line_dock
+    stays = np.isin(wave.problem.orders.line_order, list(done.refused)) | (docks == NOWHERE)
     now = np.where(stays, wave.stood, docks)
-    saved = order_costs(problem, wave.stood).sum() - order_costs(problem, now).sum()
-    report.saved_cents = int(saved)
-    report.late_days_before = days_late(problem, wave.stood)
-    report.late_days_after = days_late(problem, now)
+    before, report.late_days_before = sent_and_waiting(wave, wave.stood)
+    after, report.late_days_after = sent_and_waiting(wave, now)
+    report.saved_cents = round(before - after)
 
 
 def _built(gathered: Gathered, closed: tuple[str, ...]) -> Wave:

@@ -15,7 +15,7 @@ def movable(start: int, most: int, *, held: bool) -> Command:
     return [Op.MOVABLE, start, most, held]
 
 
-#: ``[sku, from node, to node, units]``
+#: ``[sku, from slot, to node, units]``: from a node, or from a supply on its way.
 Row = tuple[str, str, str, int]
 
 

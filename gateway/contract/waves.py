@@ -94,10 +94,11 @@ class Waves(Struct):
 
 
 class Place(Struct):
-    """Units of a line at a node."""
+    """Units of a line at a node, or on their way to it."""
 
     node: Id
     quantity: int
+    supply: Id | None
 
 
 class WaveLine(Struct, rename={"from_": "from"}):
@@ -141,8 +142,9 @@ _EXAMPLE: Final[dict[str, Any]] = {
 _ORDER: Final[dict[str, Any]] = {
     "reservation": "3.order-1001", "cost_cents": 640, "refused": False,
     "lines": [{
-        "sku": "85123A", "quantity": 2, "from": [{"node": "store-leeds", "quantity": 2}],
-        "to": [{"node": "wh-1", "quantity": 2}],
+        "sku": "85123A", "quantity": 2,
+        "from": [{"node": "store-leeds", "quantity": 2, "supply": None}],
+        "to": [{"node": "wh-1", "quantity": 2, "supply": None}],
     }],
     "next_best": {"nodes": ["store-leeds"], "cost_cents": 700},
     "binding": ["stock 85123A store-york"],

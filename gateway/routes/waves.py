@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import Response
 
 from engine.ids import split_id
+from engine.stock import ON_ITS_WAY
 from gateway.cold import Ask
 from gateway.contract.waves import WaveBody
 from gateway.problems import Refused, invalid, problem
@@ -167,6 +168,11 @@ async def get_order(ask: Ask) -> Response:
     return ask.answer(_order(reservation, told["order"]))
 
 
+def _place(slot: str, units: int) -> dict[str, Any]:
+    node, _, supply = slot.partition(ON_ITS_WAY)
+    return {"node": node, "quantity": units, "supply": supply or None}
+
+
 def _order(reservation: str, order: dict[str, Any]) -> dict[str, Any]:
     other = order["next_best"]
     return {
@@ -177,8 +183,8 @@ def _order(reservation: str, order: dict[str, Any]) -> dict[str, Any]:
             {
                 "sku": line["sku"],
                 "quantity": line["quantity"],
-                "from": [{"node": line["from"], "quantity": line["quantity"]}],
-                "to": [{"node": line["to"], "quantity": line["quantity"]}],
+                "from": [_place(line["from"], line["quantity"])],
+                "to": [_place(line["to"], line["quantity"])],
             }
             for line in order["lines"]
         ],

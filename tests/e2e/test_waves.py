@@ -98,8 +98,8 @@ def test_a_wave_moves_orders_and_says_why(http: httpx.Client, orders: Any) -> No
     assert {at["node"]: at["committed"] for at in stock} == {"near": 1, "far": 1}
     why = http.get(f"/v1/waves/{told['id']}/orders/{orders[0]['id']}").json()
     assert why["lines"] == [
-        {"sku": "A", "quantity": 1, "from": [{"node": "near", "quantity": 1}],
-         "to": [{"node": "far", "quantity": 1}]}
+        {"sku": "A", "quantity": 1, "from": [{"node": "near", "quantity": 1, "supply": None}],
+         "to": [{"node": "far", "quantity": 1, "supply": None}]}
     ]  # fmt: skip
     assert (why["cost_cents"], why["binding"]) == (130, ["stock A near"])
     again = wave(http)

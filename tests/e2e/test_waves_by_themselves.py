@@ -99,7 +99,7 @@ def test_a_node_that_sends_nothing_any_more_is_emptied(repairing: httpx.Client) 
 
 
 def test_a_late_receipt_is_looked_at(repairing: httpx.Client) -> None:
-    """Units on their way stay where they are: whose they are is told, and a neighbour may move."""
+    """Whoever waits too long gets what has come elsewhere."""
     http = repairing
     found(http, {"L": {"near": 1}}, FIXED)
     supply = {"id": "po-1", "kind": "purchase_order", "sku": "L", "node": "far", "quantity": 2,
@@ -113,7 +113,19 @@ def test_a_late_receipt_is_looked_at(repairing: httpx.Client) -> None:
     later = {"available_at": "2030-03-01T00:00:00Z"}
     assert http.post("/v1/supplies/po-1/delay", json=later).status_code == 200
     told = begun(http, "late_receipt")
-    assert (told["state"], told["touching"]["skus"], told["orders"]) == ("done", ["L"], 1)
+    assert (told["state"], told["touching"]["skus"], told["orders"]) == ("done", ["L"], 2)
+    assert (told["moved"], told["lines_without_place"]) == (0, 1)
+    assert told["late_days_before"] > 28
+    why = http.get(f"/v1/waves/{told['id']}/orders/{late['id']}").json()
+    assert why["lines"][0]["to"] == [{"node": "far", "quantity": 1, "supply": "po-1"}]
+    waves = http.get("/v1/waves").json()["waves"]
+    already = sum(one["trigger"] == "better_stock" for one in waves)
+    adjust(http, "l-come", {"sku": "L", "node": "near", "delta": 1})
+    told = begun(http, "better_stock", already)
+    assert (told["moved"], told["late_days_after"]) == (1, 0)
+    assert nodes(http, late) == ["near"]
+    assert http.get("/v1/shortfalls").json()["shortfalls"] == []
+    assert http.post("/v1/audit").json()["clean"]
 
 
 def test_a_wave_begins_every_so_many_seconds(timed: httpx.Client) -> None:

@@ -206,6 +206,13 @@ class SuppliesModel:
         if not pending:
             self._end(at, now_ms)
 
+    def replan(self, key: str, slot: str, node: str, units: int, lines: list[list[Any]]) -> None:
+        """So many units of somebody are to be had at a node now, not from a supply."""
+        held = self.held[key]
+        wanted = held.on(slot) - units, held.on(node) + units, held.total()
+        held.lines = lines
+        assert (held.on(slot), held.on(node), held.total()) == wanted
+
     def _is_fair(self, before: dict[str, int], served: dict[str, int]) -> None:
         """Nobody is served while somebody before him still waits."""
         waiting = False

@@ -11,7 +11,7 @@ import pytest
 
 from engine import commands
 from engine import supplies as handlers
-from engine.commands import Command, Reply, supplies
+from engine.commands import Command, Reply, moving, supplies
 from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.record import DELIVER_BY, PREORDER, Reservation, Status
@@ -85,7 +85,7 @@ class Story:
             *[self.held] * 8, self.paid, self.given_back, self.shipped,
             self.announced, self.announced, self.sent, self.came, self.came, self.came,
             self.went_on, self.went_on, self.put_off, self.called_off, self.counted, self.died,
-            self.forgotten,
+            self.forgotten, self.replanned,
         ))()  # fmt: skip
         self.check()
 
@@ -226,6 +226,25 @@ class Story:
         for name in ended:
             del known[name]
         assert self.ledger.books["A"].supplies.keys() == known.keys()
+
+    def replanned(self) -> None:
+        """Whoever waits for units gets those that are there, or has to go on waiting."""
+        waiting = [
+            (key, slot, held.on(slot))
+            for key, held in sorted(self.model.held.items())
+            for slot in self.model.slots()
+            if held.on(slot)
+        ]
+        if not waiting:
+            return
+        key, slot, most = self.random.choice(waiting)
+        units, node = self.random.randint(1, most), self.random.choice(NODES)
+        fits = self.model.free(node) >= units
+        asked = moving.move([(key, b"", [("A", slot, node, units)])])
+        assert self.ask(asked)[1] == [Outcome.OK if fits else Outcome.SHORT]
+        back = moving.move([(key, b"", [("A", node, slot, 1)])])
+        assert self.ask(back)[1] == [Outcome.STALE]
+        self.model.replan(key, slot, node, units if fits else 0, self.lines()[key])
 
     # The world
 

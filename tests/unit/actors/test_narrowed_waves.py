@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.waves import touching
-from actors.waves.problem import Wave, build
+from actors.waves.problem import WEIGHTS, Wave, build
 from actors.waves.touching import Touching
 from actors.waves.wave import Report, WaveFailed, run
 from engine.record import DELIVER_BY
@@ -114,7 +114,7 @@ def test_a_node_that_sends_nothing_is_left_for_where_it_costs_least(shop: Shop) 
 
 
 def test_days_late_are_told_before_and_after() -> None:
-    """The order was promised for an hour before the parcel from ``slow`` comes."""
+    """The order was promised for two days before the parcel from ``slow`` comes."""
     shop = Shop(
         {"A": {"slow": 1}}, {"slow": {"z1": 100}, "fast": {"z1": 120}},
         {"slow": {"handling_hours": 49}},
@@ -127,7 +127,7 @@ def test_days_late_are_told_before_and_after() -> None:
     assert shop.places("a") == {("A", "fast"): 1}
     assert told.late_days_before == pytest.approx(2.0, abs=0.01)
     assert told.late_days_after == 0.0
-    assert told.saved_cents == 400 - 20
+    assert told.saved_cents == 2 * WEIGHTS.lateness_day - 20
 
 
 def test_a_dry_run_says_what_it_would_bring_and_a_refused_move_brings_nothing(shop: Shop) -> None:
