@@ -19,7 +19,7 @@ Touched: TypeAlias = tuple[str, str, str]
 
 #: What happens together is repaired together: so long more of it is waited for.
 GATHER_S: Final = 1.0
-#: A repair that found a shard away is tried again after this long.
+#: A repair that has not come to its end is tried again after this long.
 AGAIN_S: Final = 10.0
 
 
@@ -75,7 +75,7 @@ class Agenda:
             heard.skus.add(sku)
 
     def again(self, due: Due, now_s: float) -> None:
-        """A repair has come to nothing because a shard was away."""
+        """A repair has not come to its end: a shard was away, or moves were refused."""
         if due.trigger in REPAIRS:
             heard = self._heard.setdefault(due.trigger, _Heard(now_s + AGAIN_S))
             touching = due.touching or Touching()

@@ -159,6 +159,8 @@ class Desk:
         try:
             done = await running
             report.state = "done"
+            if report.moved and report.refused_moves:
+                self._again(report)  # Places that were taken then may be free now.
             if done is not None:
                 self._done[report.name] = done
                 for old in list(self._done)[:-_KEPT_WHOLE]:
@@ -167,9 +169,8 @@ class Desk:
                     self.prices.after_wave()
         except WaveFailed as failed:
             report.state, report.reason = "failed", str(failed)
-            if isinstance(failed.__cause__, CannotGather) and self._agenda is not None:
-                due = Due(report.trigger, report.touching, report.closed_nodes)
-                self._agenda.again(due, time.monotonic())
+            if isinstance(failed.__cause__, CannotGather):
+                self._again(report)
         except asyncio.CancelledError:
             report.state, report.reason = "failed", report.reason or "cancelled"
             if not running.cancelled():
@@ -246,6 +247,12 @@ class Desk:
         rows = [(kind, node, sku) for kind, node, sku in touched]
         self._agenda.hear(confirmed, rows, time.monotonic())
         return True
+
+    def _again(self, report: Report) -> None:
+        """A repair has not come to its end."""
+        if self._agenda is not None:
+            due = Due(report.trigger, report.touching, report.closed_nodes)
+            self._agenda.again(due, time.monotonic())
 
     def _begin_due(self, due: Due) -> None:
         report = Report(
