@@ -95,7 +95,8 @@ async def gather(
     rest: list[Order] = []
     hit: frozenset[str] = frozenset()
     if touching is not None:
-        orders, rest, hit = chosen(orders, touching)
+        # Beside the loop that decides for buyers: there may be many orders.
+        orders, rest, hit = await asyncio.to_thread(chosen, orders, touching)
     skus = sorted({line[0] for order in orders for line in order.reservation.lines})
     grams, free = await _stock(client, skus)
     short, broken = await _shortfalls(client, {shard_of(sku, client.shards) for sku in skus})

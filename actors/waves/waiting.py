@@ -11,7 +11,7 @@ import numpy as np
 from actors.waves.gathering import Gathered
 from solver import costs
 from solver.plan import Plan, days_late, make, order_costs
-from solver.problem import NOWHERE, Bools, Ints, Problem
+from solver.problem import NOWHERE, Ints, Problem, sums
 
 if TYPE_CHECKING:
     from actors.waves.problem import Wave
@@ -57,25 +57,18 @@ def waits(
 def kept_waiting(wave: "Wave", plan: Plan) -> Plan:
     """``plan`` without what is dearer than to go on waiting."""
     problem, docks = wave.problem, plan.line_dock.copy()
-    for order in {int(problem.orders.line_order[line]) for line in wave.waits}:
-        mine = problem.orders.line_order == order
-        lines = [at for at in wave.waits if mine[at] and docks[at] != NOWHERE]
-        without = docks.copy()
-        without[lines] = NOWHERE
-        saved = sum(wave.waits[line].cents for line in lines)
-        if lines and _sent(wave, docks, mine) + problem.weights.change > (
-            _sent(wave, without, mine) + saved
-        ):
-            docks = without
+    lines = np.array([line for line in wave.waits if docks[line] != NOWHERE], np.int64)
+    if not lines.size:
+        return plan
+    order, many = problem.orders.line_order[lines], len(problem.orders.ids)
+    without = docks.copy()
+    without[lines] = NOWHERE
+    left = sums(order, costs.unserved_costs(problem)[lines], many)
+    sending = order_costs(problem, docks) - order_costs(problem, without) + left
+    cents = np.array([wave.waits[line].cents for line in lines.tolist()])
+    dear = sending + problem.weights.change > sums(order, cents, many)
+    docks[lines[dear[order]]] = NOWHERE
     return make(problem, docks, plan.bound, plan.seed, plan.version)
-
-
-def _sent(wave: "Wave", docks: Ints, mine: Bools) -> float:
-    """What it costs to send an order's lines that have a dock; the others cost nothing here."""
-    problem = wave.problem
-    order = int(problem.orders.line_order[mine][0])
-    left = costs.unserved_costs(problem)[mine & (docks == NOWHERE)].sum()
-    return float(order_costs(problem, docks)[order] - left)
 
 
 def sent_and_waiting(wave: "Wave", docks: Ints) -> tuple[float, float]:

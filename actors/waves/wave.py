@@ -108,7 +108,7 @@ async def run(client: Shards, report: Report) -> Done | None:
         return None
     report.cost_before = cost_of(wave.problem, wave.problem.standing).total
     report.state = "solving"
-    plan = kept_waiting(wave, await _solved(wave, report))
+    plan = await asyncio.to_thread(kept_waiting, wave, await _solved(wave, report))
     # What it will cost; that changing plans has its price was for the solver to know.
     report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
     report.lines_without_place = plan.unserved_lines
@@ -117,7 +117,7 @@ async def run(client: Shards, report: Report) -> Done | None:
     if not report.dry_run:
         report.state = "applying"
         await _apply(client, done, report)
-    _judge(done, report)
+    await asyncio.to_thread(_judge, done, report)
     return done
 
 
