@@ -135,7 +135,9 @@ async def beside_net(real: Real) -> int:
 
 
 def solvers(pid: int) -> list[psutil.Process]:
-    return [one for one in psutil.Process(pid).children() if "solver" in one.cmdline()]
+    """Those that plan a wave; prices are found by others."""
+    words = [(one, one.cmdline()) for one in psutil.Process(pid).children()]
+    return [one for one, said in words if "solver" in said and "--bids" not in said]
 
 
 def is_alive(process: psutil.Process) -> bool:

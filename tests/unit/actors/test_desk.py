@@ -23,16 +23,21 @@ class Office:
     """A desk whose waves end when the test says so; no shard but ``net`` is there."""
 
     def __init__(self, automatic: Automatic) -> None:
-        self.waves: list[tuple[Report, asyncio.Future[None]]] = []
+        self.waves: list[tuple[Report, asyncio.Future[Any]]] = []
+        self.prices = 0
         ledger: Any = SimpleNamespace(shard=NET, shortfalls={}, late={}, nodes={})
         self.client: Any = SimpleNamespace(map=SimpleNamespace(owners=["h", "h"]))
         self.desk = Desk(asyncio.ensure_future, automatic, 1, lambda: [ledger])
 
-    async def run(self, _client: Any, report: Report) -> None:
+    async def run(self, _client: Any, report: Report) -> Any:
         """In place of ``wave.run``."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waves.append((report, done))
-        await done
+        return await done
+
+    def priced(self) -> None:
+        """Prices would be found anew."""
+        self.prices += 1
 
     async def begun(self, number: int) -> Report:
         """The wave of this number, once it runs; none behind it does."""
@@ -44,7 +49,7 @@ class Office:
     def end(self, error: Exception | None = None) -> None:
         """The running wave."""
         if error is None:
-            self.waves[-1][1].set_result(None)
+            self.waves[-1][1].set_result(SimpleNamespace())
         else:
             self.waves[-1][1].set_exception(error)
 
@@ -76,6 +81,7 @@ def at_office(monkeypatch: pytest.MonkeyPatch) -> Callable[[Automatic, Test], No
         async def main() -> None:
             office = Office(automatic)
             monkeypatch.setattr(desk, "run", office.run)
+            monkeypatch.setattr(office.desk.prices, "after_wave", office.priced)
             office.desk.begin(office.client)
             await until(lambda: not automatic.wanted or office.hear())
             await test(office)
@@ -100,6 +106,7 @@ def test_what_happens_during_a_wave_is_repaired_behind_it(at_office: Any) -> Non
         assert (await office.begun(3)).trigger == "correction"
         office.end()
         await office.begun(3)
+        assert office.prices == 1  # Repairs are not worth it.
         waves = office.desk.told({"do": "list"})["waves"]
         assert [one["name"] for one in waves] == ["mine", "w-1", "w-2"]
 
