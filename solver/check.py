@@ -65,6 +65,7 @@ def _order(problem: Problem, order: int, docks: dict[int, int], broken: list[str
     cents = sum(_parcel(problem, order, dock, broken) for dock in used)
     cents += max(0, len(used) - 1) * weights.split
     cents += len(left) * weights.unserved_line * int(orders.priority[order])
+    cents += weights.displaced_line * sum(int(problem.standing[line]) != NOWHERE for line in left)
     cents += sum(
         _line(problem, line, dock, broken) for line, dock in docks.items() if dock != NOWHERE
     )

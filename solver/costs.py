@@ -80,4 +80,7 @@ def lacking(problem: Problem, lines: Ints, docks: Ints) -> npt.NDArray[np.bool_]
 def unserved_costs(problem: Problem) -> Floats:
     """What it costs to leave a line for later: (L), cents."""
     priority = problem.orders.priority[problem.orders.line_order]
-    return (problem.weights.unserved_line * priority).astype(np.float64)
+    stands = problem.standing != NOWHERE
+    weights = problem.weights
+    left: Floats = weights.unserved_line * priority + weights.displaced_line * stands.astype(float)
+    return left

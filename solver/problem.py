@@ -32,12 +32,14 @@ class Weights:
 
     `lateness_day` per day a parcel comes after the promise, times the order's priority; `split`
     per parcel beyond an order's first; `unserved_line` per line left for a later wave, times the
-    priority; `change` per order whose standing plan is left.
+    priority, and `displaced_line` on top if the line stands somewhere: who leaves it keeps its
+    units from others; `change` per order whose standing plan is left.
     """
 
     lateness_day: int = 200
     split: int = 150
     unserved_line: int = 6_000
+    displaced_line: int = 0
     change: int = 0
 
 

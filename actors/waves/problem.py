@@ -35,9 +35,15 @@ _HOUR_MS: Final = 3_600_000
 _NEVER_H: Final = 1e6
 #: What a move must save at least, in cents an order: it costs paper and patience.
 CHANGE_CENTS: Final = 20
+#: What leaving a line costs that stands well: it would stay, and so would its units. More than any
+#: other line can gain by them.
+DISPLACED_CENTS: Final = 100_000
 #: As the choice at reservation weighs it.
 WEIGHTS: Final = Weights(
-    lateness_day=24 * LATE_CENTS_PER_HOUR, split=SPLIT_CENTS, change=CHANGE_CENTS
+    lateness_day=24 * LATE_CENTS_PER_HOUR,
+    split=SPLIT_CENTS,
+    displaced_line=DISPLACED_CENTS,
+    change=CHANGE_CENTS,
 )
 #: Sets of channels that nodes are restricted to; a wave with more looks at no others.
 _SETS_MAX: Final = 60
@@ -90,6 +96,7 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     stock[:, shut] = 0
     stood = np.array([node_of.get(slot, NOWHERE) for _, slot, _, _ in rows], np.int64)
     standing = np.where(np.isin(stood, shut), NOWHERE, stood)
+    standing[_short_lines(gathered, rows)] = NOWHERE
     many = len(orders)
     due = [_due_h(order, now_ms) for order in orders]
     made = Problem(
@@ -143,6 +150,21 @@ def _rows(
             orders.append(order)
             rows += mine
     return orders, rows
+
+
+def _short_lines(gathered: Gathered, rows: list[tuple[str, str, int, int]]) -> list[int]:
+    """Lines that stand on units which are not there: of each place the last, as many as it lacks.
+
+    Another line of the place may be the one that moves: then these have its units.
+    """
+    lacking = dict(gathered.short)
+    found = []
+    for line in reversed(range(len(rows))):
+        sku, slot, units, _ = rows[line]
+        if lacking.get((sku, slot), 0) > 0:
+            lacking[sku, slot] -= units
+            found.append(line)
+    return found
 
 
 def _may_leave(gathered: Gathered, order: Order, sku: str, slot: str) -> bool:

@@ -8,7 +8,7 @@ from engine.ids import reservation_id
 from engine.record import Reservation
 
 #: Orders planned anew, unless more are touched. What a neighbour can give up is mostly found among
-#: the first; and a plan of so many takes a second or two.
+#: the first; and so many are planned well within a repair's seconds.
 FREE_MAX: Final = 1_500
 #: Names of one kind that a wave is narrowed to; beyond that it may as well look at everything.
 TOUCHED_MAX: Final = 1_000

@@ -102,6 +102,19 @@ def test_units_that_are_short_are_not_there(shop: Shop) -> None:
     assert not shop.ledgers[0].shortfalls
 
 
+def test_nobody_who_stands_well_is_left_for_whom_that_would_help() -> None:
+    """Of two orders one stands on nothing; the other, dearer, has the only unit there is."""
+    shop = Shop({"A": {"near": 1, "far": 1}}, {"near": {"z1": 100}, "far": {"z1": 130, "z2": 900}})
+    shop.order("short", "z1", ("A", 1))
+    shop.order("well", "z2", ("A", 1))
+    assert [*shop.places("short"), *shop.places("well")] == [("A", "near"), ("A", "far")]
+    shop.told(0, adjust(("A", "near", None, 0)))
+    told = report(Touching(skus=("A",)))
+    asyncio.run(run(shop, told))
+    assert (told.orders, told.moved, told.refused_moves) == (2, 0, 0)
+    assert told.lines_without_place == 1
+
+
 def test_a_node_that_sends_nothing_is_left_for_where_it_costs_least(shop: Shop) -> None:
     shop.put_node("near", capacity_per_hour=0)
     wave = built(shop, Touching(nodes=("near",)))
