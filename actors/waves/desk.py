@@ -37,7 +37,7 @@ LEFT: Final = "the net shard has moved to another host; run it again"
 _LOOK_S: Final = 0.25
 _TELL_S: Final = 5.0
 #: How long a wave may plan that nobody has asked for: over all orders, and a repair.
-_SECONDS, _REPAIR_SECONDS = 15, 5
+_SECONDS, _REPAIR_SECONDS = 15, 10
 
 Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[Any]"]
 

@@ -35,9 +35,9 @@ _HOUR_MS: Final = 3_600_000
 _NEVER_H: Final = 1e6
 #: What a move must save at least, in cents an order: it costs paper and patience.
 CHANGE_CENTS: Final = 20
-#: What leaving a line costs that stands well: it would stay, and so would its units. More than any
-#: other line can gain by them.
-DISPLACED_CENTS: Final = 100_000
+#: What leaving a line costs that stands well: it would stay, and so would its units. More than
+#: three other lines can gain by them.
+DISPLACED_CENTS: Final = 20_000
 #: As the choice at reservation weighs it.
 WEIGHTS: Final = Weights(
     lateness_day=24 * LATE_CENTS_PER_HOUR,
