@@ -39,29 +39,33 @@ from engine.stock import ON_ITS_WAY, Book, rose
 
 OK = Outcome.OK
 _REVISION_BYTES: Final = 8
+#: In these states units of a reservation may stand elsewhere.
+_MOVABLE: Final = frozenset({Status.HELD, Status.CONFIRMED})
 
 
 def revision(record: bytes) -> bytes:
     """What tells apart states of a reservation that a move could go wrong between.
 
-    Its status, what its lines stand on and what has left; not the news that it owes other shards.
+    What its lines stand on and what has left; not whether it has been paid for, which moves
+    nothing, nor the news that it owes other shards.
     """
     seen = Reservation(record)
-    told = pack([seen.status, seen.lines, seen.extra.get(SHIPPED)])
+    told = pack([seen.lines, seen.extra.get(SHIPPED)])
     return blake2b(told, digest_size=_REVISION_BYTES).digest()
 
 
 def movable(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.moving.movable``."""
     _, start, most, held = command
-    wanted = {Status.CONFIRMED, Status.HELD} if held else {Status.CONFIRMED}
+    wanted = _MOVABLE if held else {Status.CONFIRMED}
     rows: list[list[Any]] = []
     place = start
     for key, record in islice(state.reservations.items(), start, start + MOVABLE_LOOKED_AT):
         if len(rows) == most:
             break
         place += 1
-        if status_of(record) not in wanted:
+        # A piece hears a moment later that its order was paid for.
+        if status_of(record) not in (_MOVABLE if key[0] == PIECE else wanted):
             continue
         if key[0] == PIECE or ZONE in Reservation(record).extra:
             rows.append([key, record])
@@ -111,7 +115,7 @@ def _as_seen(state: ShardState, key: str, seen: bytes) -> Reservation | None:
     if record is None or (seen and revision(record) != seen):
         return None
     reservation = Reservation(record)
-    if reservation.status not in (Status.HELD, Status.CONFIRMED) or PICKUP in reservation.extra:
+    if reservation.status not in _MOVABLE or PICKUP in reservation.extra:
         return None
     return reservation
 

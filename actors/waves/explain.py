@@ -31,7 +31,7 @@ def explained(done: Done, shard: int, key: str) -> dict[str, Any] | None:
     other, binding = _others(done, order, lines)
     return {
         "cost": int(order_costs(problem, plan.line_dock)[order]),
-        "refused": order in done.refused,
+        "refused": any(order == refused for refused, _ in done.refused),
         "lines": [
             {
                 "sku": wave.lines[line][0],

@@ -10,7 +10,9 @@ from engine.commands import Command, Reply, moving, supplies
 from engine.ids import shard_of
 from engine.lanes import Lane, table_of
 from engine.outcome import Outcome, but_for_copies
+from engine.record import NONCE
 from engine.shortfalls import LATE
+from engine.state import PIECE
 from engine.stock import Node, slot_of
 from engine.supplies import SUPPLY_MEMBERS
 
@@ -18,6 +20,8 @@ from engine.supplies import SUPPLY_MEMBERS
 _PAGE: Final = 500
 _SKUS: Final = 500
 _CALL_S: Final = 5.0
+#: Records of a shard that are looked at for each order: most are orders, some pieces of others.
+_RECORDS_MAX: Final = 4
 _ANSWERS: Final = (Outcome.OK, Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_SUPPLY)
 #: A version of views that nothing is newer than: only the SKUs named are told.
 _NOTHING_NEWER: Final = 2**62
@@ -91,7 +95,7 @@ async def gather(
     of_shards = await asyncio.gather(
         *(_orders(client, shard, held=held, most=most) for shard in range(client.shards))
     )
-    orders = [order for orders in of_shards for order in orders][:most]
+    orders = _joined([order for orders in of_shards for order in orders], most)
     rest: list[Order] = []
     hit: frozenset[str] = frozenset()
     if touching is not None:
@@ -121,12 +125,24 @@ async def _network(client: Shards) -> dict[str, Any]:
 async def _orders(client: Shards, shard: int, *, held: bool, most: int) -> list[Order]:
     place: int | None = 0
     found: dict[str, Order] = {}
-    while place is not None and len(found) < most:
+    while place is not None and len(found) < most * _RECORDS_MAX:
         _, place, *rows = await _call(client, shard, moving.movable(place, _PAGE, held=held))
         for key, record in rows:
             data = record if isinstance(record, bytes) else record.encode("utf-8")
             found[key] = Order.read(shard, key, data)
     return list(found.values())
+
+
+def _joined(records: list[Order], most: int) -> list[Order]:
+    """Orders with their pieces, but for pieces of an earlier attempt."""
+    orders = [record for record in records if record.key[0] != PIECE][:most]
+    by_id = {order.id: order for order in orders}
+    for piece in records:
+        order = by_id.get(piece.key[1:]) if piece.key[0] == PIECE else None
+        nonce = piece.reservation.digest.hex()
+        if order is not None and order.reservation.extra.get(NONCE) == nonce:
+            order.pieces[piece.shard] = piece
+    return orders
 
 
 async def _stock(

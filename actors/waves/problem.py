@@ -11,6 +11,7 @@ from actors.waves.gathering import Gathered
 from actors.waves.touching import Order
 from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
+from engine.commands.moving import Asked, Row
 from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
@@ -55,7 +56,7 @@ class Wave:
 
     ``stood``: the docks of these nodes (L), closed ones too, -1 for what is on its way; ``hit``:
     how many of the orders are touched; ``waits``: by line, what it costs to leave it on a supply
-    that is late.
+    that is late; ``shards``: how many there are.
     """
 
     problem: Problem
@@ -64,14 +65,19 @@ class Wave:
     stood: Ints
     hit: int
     waits: dict[int, Wait]
+    shards: int
+
+    def shard_of(self, line: int) -> int:
+        """Where a line's units lie."""
+        return shard_of(self.lines[line][0], self.shards)
 
 
 def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave:
     """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
     Nor from a node that sends nothing in an hour. Units that are short are not there. A line that
-    stands on several nodes is as many lines. Lines that wish for a node, lie on another shard or
-    stand on units that are on their way, and in time, stay as they are and are left out.
+    stands on several nodes is as many lines. Lines that wish for a node or stand on units that are
+    on their way, and in time, stay as they are and are left out.
     """
     names = sorted(gathered.nodes)
     node_of = {name: at for at, name in enumerate(names)}
@@ -124,7 +130,8 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     )
     hit = sum(order.id in gathered.hit for order in orders)
     lines = [(sku, slot) for sku, slot, _, _ in rows]
-    return Wave(made, orders, lines, stood, hit, waits(gathered, made, lines, now_ms))
+    late = waits(gathered, made, lines, now_ms)
+    return Wave(made, orders, lines, stood, hit, late, gathered.shards)
 
 
 def _rows(
@@ -140,11 +147,12 @@ def _rows(
         wished = {line[0] for line in order.reservation.lines if line[1] is not None}
         mine = [
             (sku, slot, units, len(orders))
-            for (sku, slot), units in sorted(units_left(order.reservation).items())
+            for record in (order, *order.pieces.values())
+            for (sku, slot), units in sorted(units_left(record.reservation).items())
             if sku in gathered.free
-            and shard_of(sku, gathered.shards) == order.shard
+            and shard_of(sku, gathered.shards) == record.shard
             and sku not in wished
-            and _may_leave(gathered, order, sku, slot)
+            and _may_leave(gathered, record, sku, slot, extra[ZONE])
         ]
         if mine:
             orders.append(order)
@@ -167,12 +175,12 @@ def _short_lines(gathered: Gathered, rows: list[tuple[str, str, int, int]]) -> l
     return found
 
 
-def _may_leave(gathered: Gathered, order: Order, sku: str, slot: str) -> bool:
+def _may_leave(gathered: Gathered, record: Order, sku: str, slot: str, zone: str) -> bool:
     """Whether units are at a node that its parcels are priced from, or come late or never."""
     if ON_ITS_WAY in slot:
         broken = gathered.broken.get((sku, slot))
-        return broken is not None and order.key in broken.keys
-    return slot in gathered.nodes and slot in gathered.lanes[order.reservation.extra[ZONE]]
+        return broken is not None and record.key in broken.keys
+    return slot in gathered.nodes and slot in gathered.lanes[zone]
 
 
 def _channel_sets(gathered: Gathered, names: list[str]) -> dict[frozenset[str], int]:
@@ -258,30 +266,46 @@ def _parcels_a_day(members: dict[str, Any]) -> int:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Move:
-    """What one order's backings are to become: rows of ``commands.moving.move``."""
+    """What an order's backings on one shard are to become, see ``commands.moving.move``."""
 
     order: int
     shard: int
-    key: str
-    revision: bytes
-    rows: list[tuple[str, str, str, int]]
+    asked: Asked
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """What of the wave this is: an order, on a shard."""
+        return self.order, self.shard
 
 
 def moves(wave: Wave, plan: Plan) -> list[Move]:
-    """A move for each order that the plan has elsewhere; lines it leaves stay where they are."""
+    """Moves of the orders that the plan has elsewhere, one for each of their shards.
+
+    Lines that the plan leaves stay where they are.
+    """
     problem = wave.problem
     nodes = problem.network.nodes
-    changed: dict[int, list[tuple[str, str, str, int]]] = {}
+    changed: dict[tuple[int, int], list[Row]] = {}
     for line, dock in enumerate(plan.line_dock.tolist()):
         sku, origin = wave.lines[line]
         if dock == NOWHERE or nodes[dock] == origin:
             continue
         row = sku, origin, nodes[dock], int(problem.orders.quantity[line])
-        changed.setdefault(int(problem.orders.line_order[line]), []).append(row)
+        order = int(problem.orders.line_order[line])
+        changed.setdefault((order, wave.shard_of(line)), []).append(row)
     return [
-        Move(at, wave.orders[at].shard, wave.orders[at].key, revision(wave.orders[at].record), rows)
-        for at, rows in changed.items()
+        Move(at, shard, _asked(wave.orders[at], shard, rows))
+        for (at, shard), rows in changed.items()
     ]
+
+
+def _asked(order: Order, shard: int, rows: list[Row]) -> Asked:
+    record = order.at(shard)
+    assert record is not None
+    seen = revision(record.record)
+    if record is order:
+        return record.key, seen, rows
+    return record.key, seen, rows, order.reservation.extra[ZONE]
 
 
 def grouped(moves: list[Move]) -> list[list[Move]]:
@@ -292,21 +316,21 @@ def grouped(moves: list[Move]) -> list[list[Move]]:
     """
     by_sku: dict[tuple[int, str], list[Move]] = {}
     for move in moves:
-        for sku in {row[0] for row in move.rows}:
+        for sku in {row[0] for row in move.asked[2]}:
             by_sku.setdefault((move.shard, sku), []).append(move)
     groups: dict[int, list[list[Move]]] = {}
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
     for first in moves:
-        if first.order in seen:
+        if first.part in seen:
             continue
         # All that is reached over shared SKUs, breadth first: neighbours lie near each other.
-        seen.add(first.order)
+        seen.add(first.part)
         component, at = [first], 0
         while at < len(component):
-            for sku in sorted({row[0] for row in component[at].rows}):
+            for sku in sorted({row[0] for row in component[at].asked[2]}):
                 for other in by_sku.pop((first.shard, sku), ()):
-                    if other.order not in seen:
-                        seen.add(other.order)
+                    if other.part not in seen:
+                        seen.add(other.part)
                         component.append(other)
             at += 1
         made = groups.setdefault(first.shard, [[]])

@@ -1,6 +1,6 @@
 """Which orders a narrowed wave is about: those that are touched, and their neighbours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.backings import units_left
@@ -16,12 +16,13 @@ TOUCHED_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An open order as its home has it."""
+    """An open order as its home has it; ``pieces``: its lines elsewhere, as each shard has them."""
 
     shard: int
     key: str
     record: bytes
     reservation: Reservation
+    pieces: dict[int, "Order"] = field(default_factory=dict)
 
     @classmethod
     def read(cls, shard: int, key: str, record: bytes) -> "Order":
@@ -32,6 +33,10 @@ class Order:
     def id(self) -> str:
         """The reservation's id as callers know it."""
         return reservation_id(self.shard, self.key)
+
+    def at(self, shard: int) -> "Order | None":
+        """Its record on one of its shards: its own, or a piece."""
+        return self if shard == self.shard else self.pieces.get(shard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,12 @@ class Report:
 
 @dataclass(slots=True)
 class Done:
-    """A wave's problem, its plan and the orders that could not be moved, for questions later."""
+    """A wave's problem and plan, for questions later; ``refused``: parts of orders that stay."""
 
     wave: Wave
     plan: Plan
     moves: list[Move]
-    refused: set[int]
+    refused: set[tuple[int, int]]
 
 
 async def run(client: Shards, report: Report) -> Done | None:
@@ -130,7 +130,9 @@ def _check_nodes(field: str, named: tuple[str, ...], gathered: Gathered) -> None
 def _judge(done: Done, report: Report) -> None:
     """What the moves have brought: sending from where orders stood, against from where they are."""
     wave, docks = done.wave, done.plan.line_dock
-    stays = np.isin(wave.problem.orders.line_order, list(done.refused)) | (docks == NOWHERE)
+    order = wave.problem.orders.line_order.tolist()
+    parts = ((order[line], wave.shard_of(line)) for line in range(len(order)))
+    stays = np.array([part in done.refused for part in parts], bool) | (docks == NOWHERE)
     now = np.where(stays, wave.stood, docks)
     before, report.late_days_before = sent_and_waiting(wave, wave.stood)
     after, report.late_days_after = sent_and_waiting(wave, now)
@@ -166,6 +168,7 @@ async def _solved(wave: Wave, report: Report) -> Plan:
 async def _apply(client: Shards, done: Done, report: Report) -> None:
     """Make the moves; those whose units others have to free first are tried again behind them."""
     waiting = done.moves
+    moved: set[int] = set()
     for _ in range(_PASSES):
         groups = grouped(waiting)
         short: list[Move] = []
@@ -174,24 +177,25 @@ async def _apply(client: Shards, done: Done, report: Report) -> None:
             told = await asyncio.gather(*(_move(client, group) for group in some))
             for move, outcome in (pair for pairs in told for pair in pairs):
                 if outcome == Outcome.OK:
-                    report.moved += 1
+                    moved.add(move.order)
+                    report.moved = len(moved)
                 elif outcome == Outcome.SHORT:
                     short.append(move)
                 else:
-                    done.refused.add(move.order)
+                    done.refused.add(move.part)
                     report.refused_moves += 1
         if not short or len(short) == len(waiting):
             waiting = short
             break
         waiting = short
-    done.refused.update(move.order for move in waiting)
+    done.refused.update(move.part for move in waiting)
     report.refused_moves += len(waiting)
 
 
 async def _move(client: Shards, group: list[Move]) -> list[tuple[Move, int]]:
     """Each move's outcome; a shard that does not answer has refused them all."""
     deadline_at = asyncio.get_running_loop().time() + _CALL_S
-    command = moving.move([(move.key, move.revision, move.rows) for move in group])
+    command = moving.move([move.asked for move in group])
     reply = but_for_copies(await client.call(group[0].shard, command, deadline_at))
     outcomes = reply[1] if reply[0] == Outcome.OK else [reply[0]] * len(group)
     return list(zip(group, outcomes, strict=True))

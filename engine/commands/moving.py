@@ -6,7 +6,7 @@ from engine.commands import Command, Op
 
 
 def movable(start: int, most: int, *, held: bool) -> Command:
-    """Confirmed orders with a destination, and pieces; with ``held``, those that are held too.
+    """Confirmed orders with a destination, with ``held`` those that are held too; and all pieces.
 
     ``start`` is a place among the shard's records, 0 to begin. → OK, the place to go on from (None
     at the end), then up to ``most`` rows ``[key, record]``. What comes or goes meanwhile may be

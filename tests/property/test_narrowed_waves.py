@@ -122,8 +122,8 @@ def test_a_repair_breaks_no_promise_and_loses_no_unit(shop: Shop, at: Touching |
     stayed = {key: shop.places(key) for key in shop.ledgers[0].reservations.keys() - touched_keys}
     found = kept_waiting(wave, solve(wave.problem, Effort(seconds=5.0)))
     for group in grouped(moves(wave, found)):
-        asked = [(move.key, move.revision, move.rows) for move in group]
-        assert set(shop.told(0, moving.move(asked))[1]) == {Outcome.OK}
+        outcomes = shop.told(0, moving.move([move.asked for move in group]))[1]
+        assert set(outcomes) == {Outcome.OK}
     check_books(shop.ledgers[0])
     assert missing(shop) <= before
     assert {key: sum(shop.places(key).values()) for key in units} == units
