@@ -11,7 +11,7 @@ from actors.waves.gathering import Gathered
 from actors.waves.touching import Order
 from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
-from engine.commands.moving import Asked, Row
+from engine.commands import moving as commands
 from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
@@ -32,6 +32,8 @@ from solver.problem import (
 )
 
 _HOUR_MS: Final = 3_600_000
+#: SKU, slot, units and order number of what may move.
+Row = tuple[str, str, int, int]
 #: An order without a date is never late.
 _NEVER_H: Final = 1e6
 #: What a move must save at least, in cents an order: it costs paper and patience.
@@ -76,8 +78,9 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
     Nor from a node that sends nothing in an hour. Units that are short are not there. A line that
-    stands on several nodes is as many lines. Lines that wish for a node or stand on units that are
-    on their way, and in time, stay as they are and are left out.
+    stands on several nodes is as many lines, and so is one that no node has whole. Lines that wish
+    for a node or stand on units that are on their way, and in time, stay as they are and are left
+    out.
     """
     names = sorted(gathered.nodes)
     node_of = {name: at for at, name in enumerate(names)}
@@ -100,6 +103,7 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
             stock[place] = max(0, stock[place] - units)
     shut = [at for at, name in enumerate(names) if name in closed or _is_shut(gathered.nodes[name])]
     stock[:, shut] = 0
+    rows = [part for row in rows for part in _parts(row, stock[sku_of[row[0]]])]
     stood = np.array([node_of.get(slot, NOWHERE) for _, slot, _, _ in rows], np.int64)
     standing = np.where(np.isin(stood, shut), NOWHERE, stood)
     standing[_short_lines(gathered, rows)] = NOWHERE
@@ -134,12 +138,10 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     return Wave(made, orders, lines, stood, hit, late, gathered.shards)
 
 
-def _rows(
-    gathered: Gathered, zone_of: dict[str, int]
-) -> tuple[list[Order], list[tuple[str, str, int, int]]]:
-    """The orders with anything to move, and (SKU, slot, units, order number) of what may move."""
+def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], list[Row]]:
+    """The orders with anything to move, and what of them may move."""
     orders: list[Order] = []
-    rows: list[tuple[str, str, int, int]] = []
+    rows: list[Row] = []
     for order in gathered.orders:
         extra = order.reservation.extra
         if extra.get(ZONE) not in zone_of or extra.get(SHIPPED):
@@ -160,7 +162,24 @@ def _rows(
     return orders, rows
 
 
-def _short_lines(gathered: Gathered, rows: list[tuple[str, str, int, int]]) -> list[int]:
+def _parts(row: Row, there: Ints) -> list[Row]:
+    """A line as it is if some node has all of it, else in parts that nodes have (units: N).
+
+    The fullest nodes first, so that it leaves in few parcels.
+    """
+    sku, slot, units, order = row
+    if there.max(initial=0) >= units:
+        return [row]
+    parts: list[Row] = []
+    for some in sorted(there.tolist(), reverse=True):
+        part = min(some, units)
+        if part:
+            parts.append((sku, slot, part, order))
+            units -= part
+    return [*parts, (sku, slot, units, order)] if units else parts
+
+
+def _short_lines(gathered: Gathered, rows: list[Row]) -> list[int]:
     """Lines that stand on units which are not there: of each place the last, as many as it lacks.
 
     Another line of the place may be the one that moves: then these have its units.
@@ -253,7 +272,7 @@ def _network(
     )
 
 
-def _parcels(rows: list[tuple[str, str, int, int]], node_of: dict[str, int]) -> Counter[int]:
+def _parcels(rows: list[Row], node_of: dict[str, int]) -> Counter[int]:
     """How many orders stand on each node."""
     there = {(slot, order) for _, slot, _, order in rows if slot in node_of}
     return Counter(node_of[slot] for slot, _ in there)
@@ -270,7 +289,7 @@ class Move:
 
     order: int
     shard: int
-    asked: Asked
+    asked: commands.Asked
 
     @property
     def part(self) -> tuple[int, int]:
@@ -285,7 +304,7 @@ def moves(wave: Wave, plan: Plan) -> list[Move]:
     """
     problem = wave.problem
     nodes = problem.network.nodes
-    changed: dict[tuple[int, int], list[Row]] = {}
+    changed: dict[tuple[int, int], list[commands.Row]] = {}
     for line, dock in enumerate(plan.line_dock.tolist()):
         sku, origin = wave.lines[line]
         if dock == NOWHERE or nodes[dock] == origin:
@@ -299,7 +318,7 @@ def moves(wave: Wave, plan: Plan) -> list[Move]:
     ]
 
 
-def _asked(order: Order, shard: int, rows: list[Row]) -> Asked:
+def _asked(order: Order, shard: int, rows: list[commands.Row]) -> commands.Asked:
     record = order.at(shard)
     assert record is not None
     seen = revision(record.record)

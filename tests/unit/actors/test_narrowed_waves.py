@@ -158,3 +158,25 @@ def test_unknown_nodes_are_named() -> None:
     ):
         with pytest.raises(WaveFailed, match=text):
             asyncio.run(run(shop, report(**given)))
+
+
+def test_a_line_that_no_node_has_whole_leaves_from_several() -> None:
+    """Its node has closed; the fullest serve it, in as few parcels as can be."""
+    lanes = {"old": {"z1": 90}, "n1": {"z1": 100}, "n2": {"z1": 100}, "n3": {"z1": 100}}
+    shop = Shop({"A": {"old": 6}}, lanes)
+    shop.order("a", "z1", ("A", 6))
+    shop.told(0, adjust(("A", "n1", 1), ("A", "n2", 4), ("A", "n3", 3)))
+    wave = built(shop, closed=("old",))
+    assert wave.problem.orders.quantity.tolist() == [4, 2]
+    asyncio.run(run(shop, report(closed_nodes=("old",))))
+    assert shop.places("a") == {("A", "n2"): 4, ("A", "n3"): 2}
+
+
+def test_what_is_nowhere_stays_and_the_rest_of_its_line_moves() -> None:
+    shop = Shop({"A": {"old": 6}}, {"old": {"z1": 90}, "n1": {"z1": 100}})
+    shop.order("a", "z1", ("A", 6))
+    shop.told(0, adjust(("A", "n1", 4)))
+    told = report(closed_nodes=("old",))
+    asyncio.run(run(shop, told))
+    assert shop.places("a") == {("A", "old"): 2, ("A", "n1"): 4}
+    assert (told.moved, told.lines_without_place) == (1, 1)
