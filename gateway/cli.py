@@ -14,7 +14,16 @@ import typer
 from engine.errors import CannotStart
 from engine.limits import SHARDS_DEFAULT
 from engine.record import Durability
-from gateway import cli_doctor, cli_import, cli_plan, cli_prices, cli_sample, cli_solve, cli_views
+from gateway import (
+    cli_doctor,
+    cli_import,
+    cli_plan,
+    cli_prices,
+    cli_sample,
+    cli_solve,
+    cli_tariff,
+    cli_views,
+)
 from gateway.cli_output import ExitCode, Stop, say_next
 from gateway.settings import Settings, Transport, Unusable
 
@@ -99,6 +108,7 @@ app.add_typer(cli_solve.app, name="solve")
 app.add_typer(cli_prices.app, name="prices")
 app.command("load-sample")(cli_sample.load_sample)
 app.command("import")(cli_import.import_file)
+app.command()(cli_tariff.tariff)
 app.add_typer(cli_plan.app, name="plan")
 app.command()(cli_views.status)
 app.command()(cli_doctor.doctor)
