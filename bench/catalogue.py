@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench import core, crowd, doors, reads, sale, through_actors, through_network
+from bench import beside_wave, core, crowd, doors, reads, sale, through_actors, through_network
 from bench.demo import DEMO
 from bench.doors import ONE_SKU
 from bench.orders import Demand
@@ -117,6 +117,19 @@ AVAILABILITY: Final = Scenario(
     ),
 )
 
+BESIDE_WAVE: Final = Scenario(
+    name="beside-wave",
+    question="What do buyers notice of a wave of 10,000 orders that is being planned?",
+    play=beside_wave.play,
+    demand=Demand(sku_count=10_000, hot_share=0.5, zipf_exponent=1.1, seed=1),
+    connections=(256,),
+    headline="256 connections, beside 1",
+    targets=(
+        Target(figure="rate_share", words="rate beside a wave, × alone", at_least=0.9),
+        Target(figure="errors", words="answers that are errors or unknown", at_most=0),
+    ),
+)
+
 OVERLOAD: Final = Scenario(
     name="overload",
     question="What is still served when four times the callers come?",
@@ -216,6 +229,7 @@ SCENARIOS: Final = {
         SOLD_OUT,
         AVAILABILITY,
         OVERLOAD,
+        BESIDE_WAVE,
         CORE,
         ACTORS,
         MEMORY,
