@@ -180,6 +180,13 @@ def entries(problem: Problem, columns: Columns) -> tuple[tuple[Ints, Ints, Float
     )
 
 
+def priced(problem: Problem, columns: Columns, mu: Floats, nu: Floats) -> Floats:
+    """(J): the cost of each column with what it takes, at `mu` (S x N) and `nu` (D) cents."""
+    (cell, cell_column, units), (dock, dock_column, _) = entries(problem, columns)
+    taken_units = sums(cell_column, units * mu.reshape(-1)[cell], columns.count)
+    return columns.cost + taken_units + sums(dock_column, nu[dock], columns.count)
+
+
 def _binding(row: Ints, column: Ints, amount: Floats, order: Ints, have: Floats) -> Ints:
     """The rows that could be overdrawn if every order took the most it may."""
     key = order[column] * len(have) + row

@@ -82,13 +82,16 @@ def extract(state: Search, blocks: list[Ints], rng: np.random.Generator) -> list
     return made
 
 
-def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
-    """The orders `rows` as a problem of their own, with the stock and capacity of `left`."""
+def apart(left: Problem, rows: Ints) -> tuple[Problem, Ints]:
+    """The orders `rows` (ascending) as a problem with the stock and capacity of `left`.
+
+    With it the numbers of its lines in `left`. Only SKUs that its orders ask for are in it.
+    """
     orders = left.orders
-    lines = np.flatnonzero(inside[orders.line_order])
+    lines = np.flatnonzero(_rows(left, rows)[orders.line_order])
     skus, line_sku = np.unique(orders.line_sku[lines], return_inverse=True)
     per_order = ("zone", "due", "priority", "most_parcels", "complete", "kinds", "pickup")
-    part = dataclasses.replace(
+    problem = dataclasses.replace(
         left,
         skus=tuple(left.skus[sku] for sku in skus.tolist()),
         unit_grams=left.unit_grams[skus],
@@ -105,6 +108,13 @@ def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
             only=orders.only[lines],
         ),
     )
+    return problem, lines
+
+
+def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
+    """The orders `rows` as a part of their own, with the stock and capacity of `left`."""
+    part, lines = apart(left, rows)
+    skus = np.unique(left.orders.line_sku[lines])
     known = columns.taken(state.pool, inside[state.pool.order])
     pool = dataclasses.replace(
         known,

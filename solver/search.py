@@ -13,7 +13,7 @@ from solver import bound, candidates, columns, mip, plan, prices, residual, roun
 from solver.bound import NOTHING_PROVEN, Proof
 from solver.choices import Choices, choices
 from solver.columns import Columns
-from solver.problem import NOWHERE, Floats, Ints, Problem, sums
+from solver.problem import NOWHERE, Bools, Floats, Ints, Problem, sums
 
 # Candidate docks an order: those that serve it whole for least, and each line's best.
 WHOLE, SINGLE = 4, 6
@@ -76,17 +76,22 @@ def begin(problem: Problem, limit: float) -> Search:
     return started
 
 
-def _near(search: Search, problem: Problem, rows: Ints) -> Choices:
+def _near(
+    search: Search, problem: Problem, rows: Ints, whole: int = WHOLE, single: int = SINGLE
+) -> Choices:
     near = candidates.candidates(
-        problem, rows, whole=WHOLE, single=SINGLE, mu=search.mu, nu=search.nu
+        problem, rows, whole=whole, single=single, mu=search.mu, nu=search.nu
     )
     return choices(problem, rows, near)
 
 
-def price(search: Search, rounds: int) -> None:
-    """Some rounds of the subgradient method from the prices so far, on fresh candidates."""
+def price(search: Search, rounds: int, whole: int = WHOLE, single: int = SINGLE) -> None:
+    """Some rounds of the subgradient method from the prices so far, on fresh candidates.
+
+    `whole` and `single` are how many candidate docks an order has, see `candidates`.
+    """
     problem = search.problem
-    among = _near(search, problem, search.rows)
+    among = _near(search, problem, search.rows, whole, single)
     flat = search.mu.reshape(-1)
     found = prices.find(
         among,
@@ -195,13 +200,42 @@ def improve(search: Search, rows: Ints, count: int, limits: mip.Limits) -> bool:
         columns.taken(search.pool, freed[search.pool.order]),
     ]
     pool = columns.with_change(problem, columns.joined(offered))
+    return _choose(search, left, freed, pool, limits)
+
+
+def settle(search: Search, count: int, limits: mip.Limits) -> bool:
+    """Choose for all orders at once among the columns so far, about `count` an order.
+
+    Those stay that cost least beyond their order's cheapest at the prices of the last linear
+    program: the dual prices make what a good plan takes nearly equal. Says whether the plan became
+    cheaper.
+    """
+    problem, many = search.problem, len(search.problem.orders.ids)
+    now = columns.of_plan(problem, search.rows, search.line_dock)
+    pool = columns.with_change(problem, columns.joined([now, search.pool]))
+    beyond = columns.priced(problem, pool, search.mu, search.nu)
+    least = np.full(many, np.inf)
+    np.minimum.at(least, pool.order, beyond)
+    beyond -= least[pool.order]
+    kept = np.zeros(pool.count, bool)
+    kept[np.argsort(beyond, kind="stable")[: count * many]] = True
+    kept[:many] = True
+    return _choose(search, problem, np.ones(many, bool), columns.taken(pool, kept), limits)
+
+
+def _choose(search: Search, left: Problem, freed: Bools, pool: Columns, limits: mip.Limits) -> bool:
+    """Let an integer program choose for the orders `freed` among `pool` within what is `left`.
+
+    The first columns of `pool` are the plan so far, one for each freed order. Says whether the
+    plan became cheaper.
+    """
     hint = np.zeros(pool.count)
-    hint[: len(rows)] = 1.0
+    hint[: freed.sum()] = 1.0
     master = columns.master(left, pool, integer=True)
     found = mip.solve(master.program, limits, hint=hint)
     if found is None:
         return False
     chosen = (found.values > 0.5)[pool.line_column]
-    line_dock = np.where(freed[problem.orders.line_order], NOWHERE, search.line_dock)
+    line_dock = np.where(freed[left.orders.line_order], NOWHERE, search.line_dock)
     line_dock[pool.line[chosen]] = pool.line_dock[chosen]
     return search.keep(line_dock)
