@@ -68,6 +68,17 @@ class Contest:
         avoidable = nearest.parcels - self.least_parcels
         return (nearest.parcels - self.ours.parcels) / avoidable if avoidable > 0 else 1.0
 
+    def figures(self) -> dict[str, float]:
+        """What the contest comes to; shares, seconds."""
+        return {
+            "gap": self.gap(self.ours.cost),
+            "seconds": self.ours.seconds,
+            "seconds_to_4_percent": self.seconds_to(0.04),
+            "seconds_to_1_percent": self.seconds_to(0.01),
+            "below_best_rule": 1.0 - self.ours.cost / self.best_rule.cost,
+            "avoided_splits": self.avoided_splits,
+        }
+
 
 def _entry(problem: Problem, name: str, line_dock: Ints, seconds: float) -> Entry:
     made = plan.make(problem, line_dock, 0.0, 0, name)

@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.assignment import rules
+from bench.assignment import outage, rules
 from bench.assignment.contest import hold
 from bench.assignment.generated import SCARCITY, Shape, draw
 from bench.cli import main
+from bench.figures import UsageError
 from solver import plan
 from solver.check import check
 from solver.effort import Effort
+from solver.problem import NOWHERE
 
 
 @pytest.mark.parametrize("scarcity", sorted(SCARCITY))
@@ -46,3 +49,42 @@ def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["assign", "--orders", "9000", "--models", "5"]) == 2
     assert "at most 2500 orders" in capsys.readouterr().err
     assert main(["assign", "--nodes", "1"]) == 2
+
+
+def test_an_outage_keeps_the_packed_and_takes_the_rest_from_the_node() -> None:
+    wave = draw(Shape(orders=400, nodes=12, skus=60, scarcity="medium", seed=3))
+    standing = rules.play(wave, rules.cheapest)
+    struck = outage.strike(wave, standing, np.random.default_rng(1))
+    orders, net = wave.orders, struck.problem.network
+    lost = net.nodes.index(struck.node)
+    there = (standing != NOWHERE) & (net.dock_node[standing] == lost)
+    packed = there & struck.locked[orders.line_order]
+    assert packed.any()
+    assert struck.problem.stock[:, lost].sum() == orders.quantity[packed].sum()
+    assert net.capacity[lost] == len(np.unique(orders.line_order[packed]))
+    assert set(np.flatnonzero(struck.hit)) == set(orders.line_order[there & ~packed].tolist())
+
+
+def test_a_repair_costs_no_more_than_any_rule(tmp_path: Path) -> None:
+    figures = tmp_path / "o.json"
+    words = ["assign", "--outage", "--orders", "600", "--nodes", "12", "--seconds", "2"]
+    assert main([*words, "--seeds", "2", "--json", str(figures)]) == 0
+    told = json.loads(figures.read_text())
+    assert told["scenario"] == "assign --outage"
+    for one in told["instances"]:
+        ours, *others = one["entries"]
+        assert not any(entry["broken"] for entry in one["entries"])
+        assert ours["extra"] <= min(entry["extra"] for entry in others)
+        assert one["figures"]["changed_per_hit"] >= 1.0
+
+
+def test_an_outage_that_hits_nobody_is_refused() -> None:
+    wave = draw(Shape(orders=20, nodes=3, seed=1))
+    nowhere = np.full(len(wave.orders.line_order), NOWHERE)
+    with pytest.raises(UsageError, match="nobody can be hit"):
+        outage.strike(wave, nowhere, np.random.default_rng(1))
+
+
+def test_an_outage_has_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["assign", "--outage", "--models", "5", "--orders", "50"]) == 2
+    assert "without --models and --page" in capsys.readouterr().err
