@@ -3,6 +3,7 @@
 import numpy as np
 
 from solver import costs
+from solver.able import able
 from solver.costs import FORBIDDEN
 from solver.problem import Floats, Ints, Problem, first_lines
 
@@ -49,30 +50,29 @@ def candidates(
     lacks counts as left there.
     """
     net, orders = problem.network, problem.orders
-    docks = np.arange(len(net.dock_node))
     first = first_lines(problem)
     left = costs.unserved_costs(problem)
     counts = first[rows + 1] - first[rows]
-    found = np.zeros((len(rows), min(whole, len(docks)) + min(single, len(docks))), np.int64)
-    step = max(1, PORTION // max(1, len(docks)))
-    for start in range(0, len(rows), step):
-        some, count = rows[start : start + step], counts[start : start + step]
+    docks = len(net.dock_node)
+    found = np.zeros((len(rows), min(whole, docks) + min(single, docks)), np.int64)
+    for some in able(problem, rows, PORTION):
+        count = counts[some.at]
         # Where each order's lines begin within the portion; an order has at least one line.
         begin = np.cumsum(count) - count
-        lines = np.repeat(first[some] - begin, count) + np.arange(count.sum())
-        parcel = costs.parcel_costs(problem, some, docks)
+        lines = np.repeat(first[rows[some.at]] - begin, count) + np.arange(count.sum())
+        parcel = costs.parcel_costs(problem, rows[some.at], some.docks)
         if nu is not None:
-            parcel = parcel + nu
-        parcel[:, net.capacity < 1] = FORBIDDEN
-        weight, handling = costs.line_costs(problem, lines, docks)
+            parcel = parcel + nu[some.docks]
+        parcel[~some.real] = FORBIDDEN
+        where = np.repeat(some.docks, count, axis=0)
+        weight, handling = costs.line_costs(problem, lines, where)
         cost = weight + handling
         sku = orders.line_sku[lines]
         if mu is not None:
-            cost += orders.quantity[lines][:, None] * mu[sku][:, net.dock_node]
-        cost[costs.lacking(problem, lines, docks)] = FORBIDDEN
+            cost += orders.quantity[lines][:, None] * mu[sku[:, None], net.dock_node[where]]
+        cost[costs.lacking(problem, lines, where)] = FORBIDDEN
         total = np.add.reduceat(np.minimum(cost, left[lines][:, None]), begin, axis=0) + parcel
         each = _best_for_a_line(cost + np.repeat(parcel, count, axis=0), begin, single)
-        found[start : start + step] = np.concatenate(
-            [_cheapest(total, whole), _cheapest(each, single)], axis=1
-        )
+        near = np.concatenate([_cheapest(total, whole), _cheapest(each, single)], axis=1)
+        found[some.at, : near.shape[1]] = np.take_along_axis(some.docks, near, axis=1)
     return found

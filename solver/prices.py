@@ -6,13 +6,13 @@ Relaxing the stock rows by `mu >= 0` and the capacity rows by `nu >= 0` leaves a
 """
 
 import dataclasses
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from solver.choices import Choices
 from solver.pricing import price, usage
-from solver.problem import Floats, Ints
+from solver.problem import Floats
 
 MOMENTUM = 0.7
 SHRINK = 0.6
@@ -31,49 +31,82 @@ class Prices:
     bound: float
 
 
-def bound_at(choices: Choices, mu: Floats, nu: Floats, split: float) -> tuple[float, list[Ints]]:
-    """The Lagrangian bound at given prices, and what each group chose."""
-    total = -float(mu @ choices.stock) - float(nu @ choices.capacity)
-    chosen = []
-    for group in choices.groups:
-        priced = price(group, mu, nu, split)
-        total += float(priced.value.sum())
-        chosen.append(priced.place)
-    return total, chosen
+@dataclasses.dataclass(frozen=True, slots=True)
+class Demand:
+    """What all orders together want at some prices: units a cell, parcels a dock.
 
-
-def find(
-    choices: Choices,
-    split: float,
-    *,
-    upper: float,
-    rounds: int = 120,
-    start: Prices | None = None,
-    improve: Callable[[Floats, Floats], float] | None = None,
-) -> Prices:
-    """Prices for `choices` after at most `rounds` steps from `start` (zero where None).
-
-    `upper` is the cost of some plan, which sets the length of a step; `improve` is asked now and
-    then for the cost of a plan made with the prices so far.
+    `bound` is the Lagrangian bound there, in cents.
     """
-    mu = start.mu.copy() if start else np.zeros(len(choices.cells))
-    nu = start.nu.copy() if start else np.zeros(len(choices.capacity))
+
+    bound: float
+    units: Floats
+    parcels: Floats
+
+
+class Market(Protocol):
+    """Whoever answers prices with demand: `stock` units a cell, `capacity` parcels a dock."""
+
+    @property
+    def stock(self) -> Floats:
+        """Units of each cell."""
+
+    @property
+    def capacity(self) -> Floats:
+        """Parcels of each dock."""
+
+    def at(self, mu: Floats, nu: Floats) -> Demand:
+        """What is wanted at `mu` (a cell) and `nu` (a dock)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Among:
+    """Orders that each choose among some candidate docks; `split` in cents."""
+
+    choices: Choices
+    split: float
+
+    @property
+    def stock(self) -> Floats:
+        """Units of each cell of the choices."""
+        return self.choices.stock
+
+    @property
+    def capacity(self) -> Floats:
+        """Parcels of each dock."""
+        return self.choices.capacity
+
+    def at(self, mu: Floats, nu: Floats) -> Demand:
+        """What is wanted at `mu` (a cell of the choices) and `nu` (a dock)."""
+        total = -float(mu @ self.stock) - float(nu @ self.capacity)
+        chosen = []
+        for group in self.choices.groups:
+            priced = price(group, mu, nu, self.split)
+            total += float(priced.value.sum())
+            chosen.append(priced.place)
+        return Demand(total, *usage(self.choices, chosen))
+
+
+def find(market: Market, *, upper: float, rounds: int = 120, start: Prices | None = None) -> Prices:
+    """Prices in `market` after at most `rounds` steps from `start` (zero where None).
+
+    `upper` is the cost of some plan, which sets the length of a step.
+    """
+    mu = start.mu.copy() if start else np.zeros(len(market.stock))
+    nu = start.nu.copy() if start else np.zeros(len(market.capacity))
     best = Prices(mu, nu, -np.inf)
     way_mu, way_nu = np.zeros_like(mu), np.zeros_like(nu)
     factor, misses = 1.0, 0
-    for step in range(rounds):
-        bound, chosen = bound_at(choices, mu, nu, split)
+    for _ in range(rounds):
+        wanted = market.at(mu, nu)
+        bound = wanted.bound
         if bound > best.bound:
             best, misses = Prices(mu.copy(), nu.copy(), bound), 0
         else:
             misses += 1
             if misses >= PATIENCE:
                 factor, misses = factor * SHRINK, 0
-        if improve is not None and step in {rounds // 4, rounds // 2}:
-            upper = min(upper, improve(best.mu, best.nu))
-        units, parcels = usage(choices, chosen)
-        over_mu = units - choices.stock
-        over_nu = parcels - choices.capacity
+        over_mu = wanted.units - market.stock
+        over_nu = wanted.parcels - market.capacity
         # What is free of charge and left over pulls at nothing.
         over_mu[(mu <= 0) & (over_mu < 0)] = 0.0
         over_nu[(nu <= 0) & (over_nu < 0)] = 0.0

@@ -1,26 +1,41 @@
 """The two ways through a wave: a linear program over all of it, or prices where it is large."""
 
-from solver import crew, rounding, search
+import numpy as np
+
+from solver import bound, crew, rounding, search, subsets
 from solver.crew import Crew
 from solver.effort import Clock
+from solver.problem import Problem, first_lines
 from solver.search import Search
 
 COLUMN_ROUNDS = 6
-# Of the bound: nearer than this the linear program has nothing more to say.
-ROUND_GAP = 2e-4
+# Of the bound: nearer than this the linear program has nothing more to say; where its programs take
+# long, with many docks, blocks gain more in that time.
+ROUND_GAP, MANY_DOCKS_GAP = 2e-4, 2e-3
 # Subgradient steps between two looks at a large wave's candidates.
 STEPS = 30
+# Steps of the method over all docks until the first plan, and from there.
+EXACT_STEPS = (30, 120)
+# Orders of more lines than exact prices are quick for, as a share, that may take the longer way.
+LONG_SHARE = 0.01
 
 
 def small(state: Search, clock: Clock, pool: Crew) -> None:
     """Columns until the bound is that of the linear program, then blocks."""
-    _price(state, clock)
+    many = len(state.nu) > search.MANY_DOCKS
+    enough = MANY_DOCKS_GAP if many else ROUND_GAP
+    if many and _short(state.problem):
+        _price_everywhere(state, clock)
+    else:
+        _price(state, clock)
     for number in range(COLUMN_ROUNDS):
+        # One more program than the clock allows is worth more than none: there is no bound yet.
+        state.limit = max(clock.left, clock.effort.seconds / 4) if not number else clock.left
         search.generate(state, search.MORE_COLUMNS if number else search.FIRST_COLUMNS)
         clock.tell("columns", state.cost, state.proven)
         search.prove(state)
         clock.tell("bound", state.cost, state.proven)
-        if clock.left <= 0 or state.relaxed - state.proven <= ROUND_GAP * state.relaxed:
+        if clock.left <= 0 or state.relaxed - state.proven <= enough * state.relaxed:
             break
     crew.polish(state, clock, pool)
 
@@ -37,5 +52,20 @@ def _price(state: Search, clock: Clock) -> None:
     """Prices in two goes, the second on candidates that the first made cheap; a plan after each."""
     for _ in range(2):
         search.price(state, STEPS)
+        state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
+        clock.tell("prices", state.cost, state.proven)
+
+
+def _short(problem: Problem) -> bool:
+    """Whether next to all orders have few enough lines for exact prices over all docks."""
+    counts = np.diff(first_lines(problem))
+    return float(np.mean(counts > subsets.WIDEST)) <= LONG_SHARE
+
+
+def _price_everywhere(state: Search, clock: Clock) -> None:
+    """Prices over all docks, first rough ones; a plan after each."""
+    market = bound.everywhere(state.problem)
+    for steps in EXACT_STEPS:
+        search.price_everywhere(state, market, steps)
         state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
         clock.tell("prices", state.cost, state.proven)

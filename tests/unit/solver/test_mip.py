@@ -31,7 +31,8 @@ def test_every_engine_finds_the_optimum(engine: Engine) -> None:
     assert found.values.sum() == pytest.approx(2.0)
 
 
-def test_a_linear_program_comes_with_its_duals() -> None:
+@pytest.mark.parametrize("interior", [False, True])
+def test_a_linear_program_comes_with_its_duals(interior: bool) -> None:
     program = Program(
         cost=np.array([1.0, 3.0]),
         lower=np.zeros(2),
@@ -43,7 +44,7 @@ def test_a_linear_program_comes_with_its_duals() -> None:
         entry_column=np.array([0, 1]),
         entry_value=np.array([1.0, 1.0]),
     )
-    found = solve(program, Limits(10.0))
+    found = solve(program, Limits(10.0), interior=interior)
     assert found is not None
     assert found.values.tolist() == pytest.approx([4.0, 2.0])
     assert found.duals.tolist() == pytest.approx([3.0])
