@@ -170,5 +170,6 @@ def _summary(middle: Mapping[str, float], many: int) -> str:
         f"{middle['seconds_to_4_percent']:.1f} s, within 1 % after "
         f"{middle['seconds_to_1_percent']:.1f} s; final {middle['gap']:.2%} after "
         f"{middle['seconds']:.1f} s; {middle['below_best_rule']:.1%} below the best rule; "
-        f"{middle['avoided_splits']:.0%} of the nearest rule's avoidable splits avoided"
+        f"{middle['avoided_splits']:.0%} of the nearest rule's avoidable splits avoided; "
+        f"peak memory {middle['peak_mb']:,.0f} MB"
     )

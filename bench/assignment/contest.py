@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import resource
+import sys
 import time
 from collections.abc import Callable
 
@@ -32,7 +34,8 @@ class Entry:
 class Contest:
     """All entries of an instance, ours first, with the final bound and the way ours took.
 
-    `least_parcels` is one an order.
+    `least_parcels` is one an order; `peak_mb` is the most memory that the process had held when
+    our plan was made (megabytes; of processes for its parts, only the largest is added).
     """
 
     sizes: str
@@ -41,6 +44,7 @@ class Contest:
     entries: tuple[Entry, ...]
     steps: tuple[Step, ...]
     least_parcels: int
+    peak_mb: float
 
     @property
     def ours(self) -> Entry:
@@ -75,6 +79,7 @@ class Contest:
             "seconds": self.ours.seconds,
             "seconds_to_4_percent": self.seconds_to(0.04),
             "seconds_to_1_percent": self.seconds_to(0.01),
+            "peak_mb": self.peak_mb,
             "below_best_rule": 1.0 - self.ours.cost / self.best_rule.cost,
             "avoided_splits": self.avoided_splits,
         }
@@ -97,6 +102,7 @@ def hold(problem: Problem, effort: Effort, say: Say, models: float = 0.0) -> Con
     started = time.perf_counter()
     ours = solve(problem, effort, watch)
     entries = [_entry(problem, "tidegate", ours.line_dock, time.perf_counter() - started)]
+    peak_mb = _peak_mb()
     docks: dict[str, Ints] = {}
     for name, rule in rules.RULES.items():
         say(name)
@@ -112,4 +118,19 @@ def hold(problem: Problem, effort: Effort, say: Say, models: float = 0.0) -> Con
             )
             entries.append(_entry(problem, name, found, time.perf_counter() - started))
     least = len(problem.orders.ids)
-    return Contest(problem.sizes, effort.seed, ours.bound, tuple(entries), tuple(steps), least)
+    return Contest(
+        sizes=problem.sizes,
+        seed=effort.seed,
+        bound=ours.bound,
+        entries=tuple(entries),
+        steps=tuple(steps),
+        least_parcels=least,
+        peak_mb=peak_mb,
+    )
+
+
+def _peak_mb() -> float:
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    # Kilobytes everywhere but on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return sum(resource.getrusage(who).ru_maxrss for who in whose) * unit / 1e6

@@ -42,6 +42,7 @@ def test_the_command_writes_figures_and_a_page(tmp_path: Path) -> None:
     told = json.loads(figures.read_text())
     assert [one["seed"] for one in told["instances"]] == [1, 2]
     assert set(told["medians"]) >= {"gap", "below_best_rule", "seconds_to_4_percent"}
+    assert told["medians"]["peak_mb"] > 10
     assert page.read_text().count("<svg") == 4
 
 
