@@ -10,15 +10,16 @@ from typing import Final
 import numpy as np
 
 from bench.assignment.generated import (
-    ALL_KINDS,
     SCARCITY,
     WAREHOUSE,
     Shape,
     draw_network,
     order_terms,
+    plain_orders,
+    spread_as_sold,
 )
 from gateway.sample.columns import Columns, read_columns
-from solver.problem import NO_GROUP, NOWHERE, Ints, Orders, Problem, Weights, sums, validate
+from solver.problem import NOWHERE, Ints, Problem, Weights, sums, validate
 
 #: Articles of a basket: what the mean basket of the year and the longer ones hold.
 LINES: Final = (9, 24)
@@ -44,22 +45,10 @@ def draw(shape: Shape) -> Problem:
     quantity = np.minimum(columns.units[lines], _UNITS_MAX)
     net, _ = draw_network(dataclasses.replace(shape, skus=len(kept)), rng)
     net = dataclasses.replace(net, capacity=net.capacity * _PARCELS)
-    many = len(chosen)
-    zone, due, priority = order_terms(many, len(net.zones), rng)
-    orders = Orders(
-        ids=tuple(f"basket-{b}" for b in chosen.tolist()),
-        zone=zone,
-        due=due,
-        priority=priority,
-        most_parcels=np.full(many, 3),
-        complete=np.zeros(many, bool),
-        kinds=np.full(many, ALL_KINDS),
-        pickup=np.full(many, NOWHERE),
-        line_order=line_order,
-        line_sku=line_sku,
-        quantity=quantity,
-        together=np.full(len(lines), NO_GROUP),
-        only=np.full(len(lines), NOWHERE),
+    orders = plain_orders(
+        tuple(f"basket-{b}" for b in chosen.tolist()),
+        order_terms(len(chosen), len(net.zones), rng),
+        (line_order, line_sku, quantity),
     )
     factor = SCARCITY[shape.scarcity][0]
     units = sums(line_sku, quantity, len(kept)) * factor
@@ -102,11 +91,4 @@ def _in_stores(columns: Columns, skus: Ints, units: np.ndarray, nodes: int) -> n
     inside = np.flatnonzero((node_of[columns.store] != NOWHERE) & (rank[columns.sku] != NOWHERE))
     cell = rank[columns.sku[inside]] * nodes + node_of[columns.store[inside]]
     sold = np.bincount(cell, minlength=len(skus) * nodes).reshape(len(skus), nodes)
-    # What none of them sold lies in the first: somebody must be able to send it.
-    sold[sold.sum(axis=1) == 0, 0] = 1
-    share = sold / sold.sum(axis=1, keepdims=True)
-    # Nobody spreads five units over ten stores: shares below one unit go to the largest.
-    wanted = units[:, None] * share
-    kept = np.where((wanted >= 1) | (share == share.max(axis=1, keepdims=True)), share, 0.0)
-    kept /= kept.sum(axis=1, keepdims=True)
-    return np.ceil(units[:, None] * kept - 1e-9).astype(np.int32)
+    return spread_as_sold(units, sold)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from bench.assignment import baskets, generated, outage
+from bench.assignment import baskets, files, generated, olist, outage, retail
 from bench.assignment.contest import Contest, hold
 from bench.assignment.page import page
 from bench.assignment.results import Contests, document, medians
@@ -23,6 +23,7 @@ from solver.problem import Problem
 _errors = Console(stderr=True, highlight=False)
 #: Beyond this the monolithic models do not fit into a sensible wait.
 _MODELS_ORDERS_MAX: Final = 2_500
+_INSTANCES: Final = ("generated", "baskets", "retail", "olist")
 _ORDERS: Final = 1_000
 _OUTAGE_ORDERS: Final = 10_000
 
@@ -42,9 +43,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--layout", choices=generated.LAYOUTS, default="clustered")
     parser.add_argument(
         "--instances",
-        choices=("generated", "baskets"),
+        choices=_INSTANCES,
         default="generated",
-        help="drawn orders of 1.8 lines, or a real retailer's baskets of 9 to 24",
+        help="drawn orders of 1.8 lines, a real retailer's baskets of 9 to 24, or, from --data, a "
+        "wholesaler's invoices or a marketplace's orders with the freight that was paid",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=files.DEFAULT,
+        metavar="FOLDER",
+        help="where online_retail and olist lie (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the first instance")
     parser.add_argument("--seeds", type=int, default=1, help="how many instances")
@@ -121,8 +130,15 @@ def _problem(told: argparse.Namespace, seed: int) -> Problem:
         seed=seed,
     )
     try:
-        draw = baskets.draw if told.instances == "baskets" else generated.draw
-        return draw(shape)
+        match told.instances:
+            case "baskets":
+                return baskets.draw(shape)
+            case "retail":
+                return retail.draw(shape, told.data)
+            case "olist":
+                return olist.draw(shape, told.data)
+            case _:
+                return generated.draw(shape)
     except SampleMissing as missing:
         raise UsageError(str(missing)) from missing
 

@@ -101,8 +101,23 @@ def draw_orders(shape: Shape, zones: int, rng: np.random.Generator) -> Orders:
     # A SKU stands in an order once.
     kept = np.unique(line_order * shape.sku_count + line_sku)
     line_order, line_sku = kept // shape.sku_count, kept % shape.sku_count
+    quantity = rng.choice(np.arange(1, 5), len(line_order), p=QUANTITIES)
+    ids = tuple(f"o-{o}" for o in range(many))
+    return plain_orders(ids, (zone, due, priority), (line_order, line_sku, quantity))
+
+
+def plain_orders(
+    ids: tuple[str, ...],
+    terms: tuple[np.ndarray, np.ndarray, np.ndarray],
+    lines: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Orders:
+    """Orders without rules of their own, delivered in at most three parcels.
+
+    `terms` are zone, hours until due and priority of each; `lines` order, SKU and units.
+    """
+    many, (zone, due, priority), (line_order, line_sku, quantity) = len(ids), terms, lines
     return Orders(
-        ids=tuple(f"o-{o}" for o in range(many)),
+        ids=ids,
         zone=zone,
         due=due,
         priority=priority,
@@ -112,7 +127,7 @@ def draw_orders(shape: Shape, zones: int, rng: np.random.Generator) -> Orders:
         pickup=np.full(many, NOWHERE),
         line_order=line_order,
         line_sku=line_sku,
-        quantity=rng.choice(np.arange(1, 5), len(line_order), p=QUANTITIES),
+        quantity=quantity,
         together=np.full(len(line_order), NO_GROUP),
         only=np.full(len(line_order), NOWHERE),
     )
@@ -134,6 +149,21 @@ def draw_stock(
         share = size[holders] * rng.uniform(0.3, 1.7, len(holders))
         stock[sku, holders] = np.ceil(units * share / share.sum())
     return stock
+
+
+def spread_as_sold(units: np.ndarray, sold: np.ndarray) -> np.ndarray:
+    """Units (S x N): `units` of each SKU over nodes as they `sold` it (S x N), rounded up.
+
+    What none of them sold lies in the first: somebody must be able to send it. Nobody spreads five
+    units over ten stores: shares below one unit go to the largest.
+    """
+    sold = sold.copy()
+    sold[sold.sum(axis=1) == 0, 0] = 1
+    share = sold / sold.sum(axis=1, keepdims=True)
+    wanted = units[:, None] * share
+    kept = np.where((wanted >= 1) | (share == share.max(axis=1, keepdims=True)), share, 0.0)
+    kept /= kept.sum(axis=1, keepdims=True)
+    return np.ceil(units[:, None] * kept - 1e-9).astype(np.int32)
 
 
 def draw(shape: Shape) -> Problem:
