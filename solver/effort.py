@@ -10,8 +10,8 @@ class Effort:
     """How long to search: `seconds` of wall time, or until the plan is `gap` above the bound.
 
     `blocks` ends the search after so many integer programs; a run that ends by `blocks` or by
-    `gap` before the clock does gives the same plan for the same problem and `seed`. `workers`
-    processes share the parts of a large wave.
+    `gap` long before the clock would gives the same plan for the same problem and `seed`.
+    `workers` processes share the parts of a large wave.
     """
 
     seconds: float = 15.0

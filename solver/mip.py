@@ -32,6 +32,14 @@ Ints = npt.NDArray[np.int64]
 # At the default level and with one worker CP-SAT never sees the structure of these models.
 CP_SAT_LINEARIZATION = 2
 
+# How near an interior point must be. At HiGHS's defaults (1e-7, 1e-7, 1e-8) it ends without an
+# answer more often than not; a thousandth of a cent in a dual price is near enough for us.
+_INTERIOR_TOLERANCES = {
+    "primal_feasibility_tolerance": 1e-5,
+    "dual_feasibility_tolerance": 1e-3,
+    "ipm_optimality_tolerance": 1e-6,
+}
+
 
 class Engine(enum.Enum):
     """Which solver behind MathOpt does the work."""
@@ -121,6 +129,7 @@ def _parameters(
     if interior:
         parameters.highs.string_options["solver"] = "ipm"
         parameters.highs.string_options["run_crossover"] = "off"
+        parameters.highs.double_options.update(_INTERIOR_TOLERANCES)
     if engine is Engine.CP_SAT:
         # One worker: its portfolio wants eight, and several are not reproducible.
         parameters.threads = 1

@@ -8,8 +8,8 @@ from solver.columns import Columns
 from solver.problem import NOWHERE, Floats, Ints, Problem
 
 FOR_ALL, EACH = 4, 8
-# A column that a linear program took to this share was taken.
-WHOLE = 1.0 - 1e-6
+# A column that a linear program took to this share was taken: an interior point comes no nearer.
+WHOLE = 0.99
 
 
 def _place(problem: Problem, line_dock: Ints, rows: Ints, mu: Floats, nu: Floats) -> Ints:
@@ -51,7 +51,22 @@ def round_off(problem: Problem, columns: Columns, values: Floats, mu: Floats, nu
     line_dock = np.full(len(problem.orders.line_order), NOWHERE, np.int64)
     inside = taken[columns.line_column]
     line_dock[columns.line[inside]] = columns.line_dock[inside]
+    # Shares a little below one may have left others a little of what is taken whole here.
+    dropped = _overdrawing(problem, line_dock)
+    line_dock[np.isin(problem.orders.line_order, dropped)] = NOWHERE
     open_orders = np.setdiff1d(np.unique(columns.order), columns.order[taken])
+    open_orders = np.union1d(open_orders, dropped)
     if len(open_orders):
         line_dock = refill(problem, line_dock, open_orders, mu, nu)
     return line_dock
+
+
+def _overdrawing(problem: Problem, line_dock: Ints) -> Ints:
+    """The orders that take of a cell or a dock from which more is taken than there is."""
+    nobody = np.zeros(len(problem.orders.ids), bool)
+    left = residual.without(problem, line_dock, nobody)
+    lines = np.flatnonzero(line_dock != NOWHERE)
+    dock = line_dock[lines]
+    over = left.stock[problem.orders.line_sku[lines], problem.network.dock_node[dock]] < 0
+    over |= left.network.capacity[dock] < 0
+    return np.unique(problem.orders.line_order[lines[over]])

@@ -3,6 +3,7 @@
 import numpy as np
 
 from solver import bound, crew, rounding, search, subsets
+from solver.bound import Everywhere
 from solver.crew import Crew
 from solver.effort import Clock
 from solver.problem import Problem, first_lines
@@ -12,7 +13,7 @@ COLUMN_ROUNDS = 6
 # Of the bound: nearer than this the linear program has nothing more to say; where its programs take
 # long, with many docks, blocks gain more in that time.
 ROUND_GAP, MANY_DOCKS_GAP = 2e-4, 2e-3
-# Subgradient steps between two looks at a large wave's candidates.
+# Subgradient steps between two looks at a large wave's candidates, and after a linear program.
 STEPS = 30
 # Steps of the method over all docks until the first plan, and from there.
 EXACT_STEPS = (30, 120)
@@ -22,20 +23,29 @@ LONG_SHARE = 0.01
 
 def small(state: Search, clock: Clock, pool: Crew) -> None:
     """Columns until the bound is that of the linear program, then blocks."""
-    many = len(state.nu) > search.MANY_DOCKS
-    enough = MANY_DOCKS_GAP if many else ROUND_GAP
-    if many and _short(state.problem):
-        _price_everywhere(state, clock)
-    else:
+    market, enough = None, ROUND_GAP
+    if len(state.nu) > search.MANY_DOCKS:
+        enough = MANY_DOCKS_GAP
+        market = bound.everywhere(state.problem) if _short(state.problem) else None
+    if market is None:
         _price(state, clock)
+    else:
+        _price_everywhere(state, clock, market)
     for number in range(COLUMN_ROUNDS):
-        # One more program than the clock allows is worth more than none: there is no bound yet.
-        state.limit = max(clock.left, clock.effort.seconds / 4) if not number else clock.left
+        before = clock.left
+        # Without a first program there is no bound: it has some time even where none is left.
+        state.limit = before if number else max(before, clock.effort.seconds / 4)
         search.generate(state, search.MORE_COLUMNS if number else search.FIRST_COLUMNS)
         clock.tell("columns", state.cost, state.proven)
         search.prove(state)
+        near = state.relaxed - state.proven <= enough * state.relaxed
+        if market is not None and not near:
+            # The program's prices know nothing of columns that are missing: a few steps mend them.
+            search.price_everywhere(state, market, STEPS)
+            search.prove(state)
         clock.tell("bound", state.cost, state.proven)
-        if clock.left <= 0 or state.relaxed - state.proven <= enough * state.relaxed:
+        # After another round blocks need some time to make a plan of what it found.
+        if near or clock.left < 1.5 * (before - clock.left):
             break
     crew.polish(state, clock, pool)
 
@@ -62,9 +72,8 @@ def _short(problem: Problem) -> bool:
     return float(np.mean(counts > subsets.WIDEST)) <= LONG_SHARE
 
 
-def _price_everywhere(state: Search, clock: Clock) -> None:
+def _price_everywhere(state: Search, clock: Clock, market: Everywhere) -> None:
     """Prices over all docks, first rough ones; a plan after each."""
-    market = bound.everywhere(state.problem)
     for steps in EXACT_STEPS:
         search.price_everywhere(state, market, steps)
         state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
