@@ -96,6 +96,19 @@ def _judged(wave: dict[str, Any], *, as_json: bool) -> int:
     return ExitCode.FINE
 
 
+def _percents(words: list[str]) -> int | dict[str, int] | None:
+    """One percentage of all nodes, or those of some. Raises Stop."""
+    pairs = [word.rpartition("=") for word in words]
+    try:
+        percents = {node: int(percent) for node, _, percent in pairs}
+    except ValueError as wrong:
+        raise Stop(ExitCode.USAGE, f"--capacity-percent: {wrong}; give 120, or NODE=120") from wrong
+    if "" in percents and len(pairs) > 1:
+        message = "--capacity-percent: one figure is for all nodes; give NODE=PERCENT for several"
+        raise Stop(ExitCode.USAGE, message)
+    return percents.get("", percents or None)
+
+
 @app.command("run")
 def run(
     url: Url = DEFAULT_URL,
@@ -113,6 +126,13 @@ def run(
     sku: Annotated[
         list[str] | None, typer.Option(help="Plan only orders of it; with --node those there.")
     ] = None,
+    capacity_percent: Annotated[
+        list[str] | None,
+        typer.Option(help="Suppose that nodes send so much of today's; or NODE=PERCENT."),
+    ] = None,
+    days_faster: Annotated[
+        int | None, typer.Option(help="Suppose that every lane takes so many days less.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--id", help="The wave's id: the same again starts no other.")
     ] = None,
@@ -125,6 +145,8 @@ def run(
         "scope": scope,
         "dry_run": dry_run,
         "closed_nodes": close or [],
+        "capacity_percent": _percents(capacity_percent or []),
+        "days_faster": days_faster,
     }
     if node or sku:
         body["touching"] = {"nodes": node or [], "skus": sku or []}

@@ -20,6 +20,7 @@ from actors.waves.noticing import Noticing
 from actors.waves.pricing import Prices
 from actors.waves.touching import Touching
 from actors.waves.wave import Done, Report, WaveFailed, run
+from actors.waves.what_if import WhatIf
 from engine.ledger import Ledger
 
 log = structlog.get_logger()
@@ -29,7 +30,10 @@ _KEPT: Final = 50
 _KEPT_WHOLE: Final = 3
 
 #: What makes a request the same again.
-_ASKED: Final = ("scope", "max_seconds", "dry_run", "closed_nodes", "touching")
+_ASKED: Final = (
+    "scope", "max_seconds", "dry_run", "closed_nodes", "touching",
+    "capacity_percent", "days_faster",
+)  # fmt: skip
 
 #: Why a wave ended that nobody has cancelled.
 LEFT: Final = "the net shard has moved to another host; run it again"
@@ -131,6 +135,7 @@ class Desk:
             closed_nodes=tuple(asked["closed_nodes"]),
             touching=Touching.told(asked["touching"]),
             trigger="request",
+            what_if=WhatIf.told(asked),
             started_at=_now_ms(),
         )
         self._run(report)
@@ -284,6 +289,8 @@ def _shown(report: Report) -> dict[str, Any]:
         "closed_nodes": list(report.closed_nodes),
         "touching": None if report.touching is None else report.touching.shown(),
         "trigger": report.trigger,
+        "capacity_percent": report.what_if.capacity_percent,
+        "days_faster": report.what_if.days_faster,
         "orders": report.orders,
         "lines_without_place": report.lines_without_place,
         "cost_before": report.cost_before,

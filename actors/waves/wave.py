@@ -8,7 +8,7 @@ import asyncio
 import json
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from actors.waves.gathering import CannotGather, Gathered, Shards, gather
 from actors.waves.problem import Move, Wave, build, grouped, moves
 from actors.waves.touching import Touching
 from actors.waves.waiting import kept_waiting, sent_and_waiting
+from actors.waves.what_if import NotThere, WhatIf
 from engine.commands import moving
 from engine.limits import WAVE_ORDERS_MAX
 from engine.outcome import Outcome, but_for_copies
@@ -50,6 +51,7 @@ class Report:
     touching: Touching | None
     trigger: str
     started_at: int
+    what_if: WhatIf = WhatIf()
     state: str = "gathering"
     orders: int | None = None
     cost_before: int | None = None
@@ -99,8 +101,8 @@ async def run(client: Shards, report: Report) -> Done | None:
         _check_nodes("closed_nodes", report.closed_nodes, gathered)
         if report.touching is not None:
             _check_nodes("touching.nodes", report.touching.nodes, gathered)
-        wave = await asyncio.to_thread(_built, gathered, report.closed_nodes)
-    except (CannotGather, ProblemFault) as fault:
+        wave = await asyncio.to_thread(_built, gathered, report)
+    except (CannotGather, NotThere, ProblemFault) as fault:
         raise WaveFailed(str(fault)) from fault
     report.orders = len(wave.orders)
     report.hit_orders = None if report.touching is None else wave.hit
@@ -139,10 +141,10 @@ def _judge(done: Done, report: Report) -> None:
     report.saved_cents = round(before - after)
 
 
-def _built(gathered: Gathered, closed: tuple[str, ...]) -> Wave:
-    wave = build(gathered, time.time_ns() // 1_000_000, closed)
-    validate(wave.problem)
-    return wave
+def _built(gathered: Gathered, report: Report) -> Wave:
+    wave = build(gathered, time.time_ns() // 1_000_000, report.closed_nodes)
+    problem = report.what_if.applied(wave.problem)
+    return replace(wave, problem=validate(problem))
 
 
 async def _solved(wave: Wave, report: Report) -> Plan:

@@ -9,6 +9,9 @@ from gateway.contract.operation import BODY, ID_SCHEMA, OWNER, SHAPE, Answer, Op
 from gateway.schema import Body, Id, Time
 
 SECONDS_MAX: Final = 600
+#: What a dry run may suppose: ten times what a node sends, lanes a month faster.
+Percent = Annotated[int, Meta(ge=0, le=1_000)]
+DaysFaster = Annotated[int, Meta(ge=1, le=30)]
 
 
 _Names = Annotated[list[Id], Meta(max_length=TOUCHED_MAX)]
@@ -34,6 +37,8 @@ class WaveBody(Body):
     dry_run: bool | None = None
     closed_nodes: _Names | None = None
     touching: TouchingBody | None = None
+    capacity_percent: Percent | Annotated[dict[Id, Percent], Meta(max_length=1_000)] | None = None
+    days_faster: DaysFaster | None = None
 
 
 class Step(Struct):
@@ -69,6 +74,8 @@ class Wave(Struct):
     closed_nodes: list[Id]
     touching: Touching | None
     trigger: Trigger
+    capacity_percent: Percent | dict[Id, Percent] | None
+    days_faster: int | None
     orders: int | None
     lines_without_place: int | None
     cost_cents_before: int | None
@@ -130,8 +137,8 @@ class WaveOrder(Struct):
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "w-7", "state": "done", "scope": "confirmed", "max_seconds": 15, "dry_run": False,
-    "closed_nodes": [], "touching": None, "trigger": "request", "orders": 1204,
-    "lines_without_place": 0,
+    "closed_nodes": [], "touching": None, "trigger": "request", "capacity_percent": None,
+    "days_faster": None, "orders": 1204, "lines_without_place": 0,
     "cost_cents_before": 912_033, "cost_cents_after": 841_220,
     "bound_cents": 838_114, "gap_share": 0.0037, "moved": 388, "refused_moves": 2,
     "hit_orders": None, "saved_cents": 69_120, "late_days_before": 31.5, "late_days_after": 4.0,

@@ -30,6 +30,8 @@ def _shown(wave: dict[str, Any]) -> dict[str, Any]:
         "closed_nodes": wave["closed_nodes"],
         "touching": wave["touching"],
         "trigger": wave["trigger"],
+        "capacity_percent": wave["capacity_percent"],
+        "days_faster": wave["days_faster"],
         "orders": wave["orders"],
         "lines_without_place": wave["lines_without_place"],
         "cost_cents_before": wave["cost_before"],
@@ -93,6 +95,17 @@ def _unknown(name: str) -> Refused:
     return Refused(problem("unknown-wave", "no wave has this id", id=name))
 
 
+def _supposed(body: WaveBody) -> dict[str, Any]:
+    """What a dry run supposes. Raises Refused where a wave that moves orders would."""
+    supposed = {"capacity_percent": body.capacity_percent, "days_faster": body.days_faster}
+    for member, value in supposed.items():
+        if value is not None and not body.dry_run:
+            raise Refused(invalid(member, "is only supposed: allowed with dry_run true"))
+    for node in body.capacity_percent if isinstance(body.capacity_percent, dict) else ():
+        checked_id(node, f"capacity_percent.{node[:100]}")
+    return supposed
+
+
 async def begin(ask: Ask) -> Response:
     """POST /v1/waves"""
     ask.query()
@@ -111,6 +124,7 @@ async def begin(ask: Ask) -> Response:
             for number, node in enumerate(body.closed_nodes or ())
         ],
         touching=_touching(body),
+        **_supposed(body),
     )
     wave = told["wave"]
     if wave is None:
