@@ -7,8 +7,8 @@ from math import log10
 from typing import Final
 
 from bench.report import Document, audit_words, number
-from bench.svg import STYLE, Axis, Series, bars, linear_ticks, lines, log_ticks, over
 from bench.tally import SERIES_MS
+from gateway.svg import DARK, STYLE, Axis, Series, bars, linear_ticks, lines, log_ticks, over
 
 #: Figure → what its bar is called. The first that a report has is the product's own.
 _RIVALS: Final = (
@@ -31,7 +31,6 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}
 .box{border-left:6px solid #009e73;padding:.5rem 1rem;background:#009e7318}
 .bad{border-color:#cc3311;background:#cc331118}
 pre{overflow-x:auto;font-size:.8rem}
-@media(prefers-color-scheme:dark){svg text{fill:#ddd}svg .tick{fill:#bbb}svg .grid{stroke:#444}}
 """
 
 
@@ -47,7 +46,7 @@ def page(report: Document) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-        f"<style>{STYLE}{_CSS}</style><body>{''.join(parts)}</body></html>\n"
+        f"<style>{STYLE}{_CSS}{DARK}</style><body>{''.join(parts)}</body></html>\n"
     )
 
 

@@ -30,6 +30,7 @@ from gateway.routes import (
     stock,
     supplies,
     waiting,
+    wave_files,
     waves,
 )
 
@@ -82,6 +83,8 @@ _HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("GET", "/v1/waves/{id}"): waves.get_wave,
     ("POST", "/v1/waves/{id}/cancel"): waves.cancel,
     ("GET", "/v1/waves/{id}/orders/{reservation}"): waves.get_order,
+    ("GET", "/v1/waves/{id}/page"): wave_files.page,
+    ("GET", "/v1/waves/{id}/problem"): wave_files.get_problem,
     ("POST", "/v1/prices"): prices.find,
     ("GET", "/v1/prices"): prices.get_prices,
     ("DELETE", "/v1/prices"): prices.clear,

@@ -21,6 +21,32 @@ def ask(
 ) -> tuple[int, Any]:
     """(status, JSON answer) of a request; ``patient``: without a deadline.
 
+    Raises Stop as ``_exchanged`` does, and where the answer is not JSON.
+    """
+    status, answer = _exchanged(url, method, path, body, patient=patient)
+    try:
+        return status, json.loads(answer)
+    except ValueError as strange:
+        raise _stranger(url) from strange
+
+
+def fetch(url: str, path: str) -> bytes:
+    """What a GET that must succeed answers, as it is. Raises Stop."""
+    status, answer = _exchanged(url, "GET", path)
+    if status >= 400:
+        try:
+            detail = json.loads(answer)["detail"]
+        except (ValueError, KeyError, TypeError) as strange:
+            raise _stranger(url) from strange
+        raise Stop(ExitCode.NO_START, f"{path}: {status} {detail}")
+    return answer
+
+
+def _exchanged(
+    url: str, method: str, path: str, body: Any = None, *, patient: bool = False
+) -> tuple[int, bytes]:
+    """(status, answer) of a request.
+
     Raises Stop: wrong usage for a URL that is none, cannot reach for a gateway that is not there.
     """
     parts = urlsplit(url)
@@ -39,14 +65,12 @@ def ask(
         sent = None if body is None else json.dumps(body)
         connection.request(method, path, sent, headers)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        return answer.status, answer.read()
     except (OSError, HTTPException) as away:
         next_step = (
             f"no gateway answers at {url} ({away}); start one with `tidegate up` or give --url"
         )
         raise Stop(ExitCode.NO_START, next_step) from away
-    except ValueError as strange:
-        raise _stranger(url) from strange
     finally:
         connection.close()
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from gateway import cli_wave_files
 from gateway.cli_http import ANSWER_SECONDS_MAX, DEFAULT_URL, ask_well
 from gateway.cli_output import ExitCode, Stop, show
 from gateway.cli_views import AsJson, Url
@@ -224,3 +225,6 @@ def cancel(
     told = ask_well(url, "POST", f"/v1/waves/{quote(wave)}/cancel")
     show(told, _facts(told), as_json=as_json)
     return ExitCode.FINE
+
+
+app.command("page")(cli_wave_files.page)

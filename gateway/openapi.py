@@ -109,6 +109,10 @@ def _responses(operation: Operation) -> dict[str, Any]:
         responses[str(status)] = {"description": answer.text, "content": media}
         if status == HTTPStatus.CREATED:
             responses["201"]["headers"] = {"Location": {"schema": {"type": "string"}}}
+    if operation.file is not None:
+        file = operation.file
+        shown = {file.media: {"schema": {}, "example": file.example}}
+        responses["200"] = {"description": file.text, "content": shown}
     names = dict.fromkeys((*operation.problems, "internal"))
     by_status: dict[int, list[Kind]] = {}
     for name in names:

@@ -35,14 +35,18 @@ class Browser:
         """The document as the browser has understood it, and what its console says."""
         return self._run("--dump-dom", url)
 
-    def painted(self, url: str) -> tuple[Counter[Colour], list[str]]:
-        """How many pixels of each colour it paints, and what its console says."""
+    def painted(self, url: str, *, dark: bool = False) -> tuple[Counter[Colour], list[str]]:
+        """How many pixels of each colour it paints, and what its console says.
+
+        ``dark``: as who likes a dark ground sees it.
+        """
         picture = self._folder / "page.png"
-        _, console = self._run(f"--screenshot={picture}", url)
+        liked = ["--blink-settings=preferredColorScheme=0"] if dark else []
+        _, console = self._run(f"--screenshot={picture}", url, *liked)
         return _colours(picture.read_bytes()), console
 
-    def _run(self, what: str, url: str) -> tuple[str, list[str]]:
-        arguments = [*_ARGUMENTS, f"--user-data-dir={self._folder / 'profile'}"]
+    def _run(self, what: str, url: str, *more: str) -> tuple[str, list[str]]:
+        arguments = [*_ARGUMENTS, *more, f"--user-data-dir={self._folder / 'profile'}"]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")  # It refuses to have one as root.
         ran = subprocess.run(

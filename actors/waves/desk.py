@@ -28,6 +28,8 @@ log = structlog.get_logger()
 #: Waves remembered; of the last of them also what became of each order.
 _KEPT: Final = 50
 _KEPT_WHOLE: Final = 3
+#: Bytes of a wave's file in one answer: a frame may have four times as many.
+_PIECE: Final = 16 * 1024 * 1024
 
 #: What makes a request the same again.
 _ASKED: Final = (
@@ -102,7 +104,11 @@ class Desk:
             self._running.cancel()
 
     def told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``begin``, ``read``, ``list``, ``cancel``, ``explain`` an order; or ``hear`` news."""
+        """What is asked of waves, by ``do``.
+
+        ``begin``, ``read``, ``list``, ``cancel``, ``explain`` an order, part of a ``file``; or
+        ``hear`` news.
+        """
         match asked["do"]:
             case "begin":
                 return self._begin(asked)
@@ -116,6 +122,8 @@ class Desk:
                 done = self._done.get(asked["name"])
                 order = None if done is None else explained(done, asked["shard"], asked["key"])
                 return {"known": asked["name"] in self._reports, "order": order}
+            case "file":
+                return self._file(asked["name"], asked["after"])
             case _:
                 report = self._reports.get(asked["name"])
                 return {"wave": None if report is None else _shown(report)}
@@ -194,6 +202,15 @@ class Desk:
                 moved=report.moved,
                 refused=report.refused_moves,
             )
+
+    def _file(self, name: str, after: int) -> dict[str, Any]:
+        """The wave, how many bytes its file has, None without a plan, and the next of them."""
+        report, done = self._reports.get(name), self._done.get(name)
+        return {
+            "wave": None if report is None else _shown(report),
+            "size": None if done is None else len(done.file),
+            "piece": b"" if done is None else done.file[after : after + _PIECE],
+        }
 
     def _cancel(self, name: str) -> dict[str, Any]:
         report = self._reports.get(name)

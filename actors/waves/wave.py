@@ -15,10 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from actors.waves.apart import SolverFailed, solved
+from actors.waves.case import case_file
 from actors.waves.gathering import CannotGather, Gathered, Shards, gather
 from actors.waves.problem import Move, Wave, build, grouped, moves
 from actors.waves.touching import Touching
-from actors.waves.waiting import kept_waiting, sent_and_waiting
+from actors.waves.waiting import kept_waiting, sent_and_waiting, waits
 from actors.waves.what_if import NotThere, WhatIf
 from engine.commands import moving
 from engine.limits import WAVE_ORDERS_MAX
@@ -51,7 +52,7 @@ class Report:
     touching: Touching | None
     trigger: str
     started_at: int
-    what_if: WhatIf = WhatIf()
+    what_if: WhatIf = field(default_factory=WhatIf)
     state: str = "gathering"
     orders: int | None = None
     cost_before: int | None = None
@@ -78,12 +79,16 @@ class Report:
 
 @dataclass(slots=True)
 class Done:
-    """A wave's problem and plan, for questions later; ``refused``: parts of orders that stay."""
+    """A wave's problem and plan, for questions later; ``refused``: parts of orders that stay.
+
+    ``file`` is problem and plan as they travel, see ``case``.
+    """
 
     wave: Wave
     plan: Plan
     moves: list[Move]
     refused: set[tuple[int, int]]
+    file: bytes
 
 
 async def run(client: Shards, report: Report) -> Done | None:
@@ -115,7 +120,8 @@ async def run(client: Shards, report: Report) -> Done | None:
     report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
     report.lines_without_place = plan.unserved_lines
     planned = moves(wave, plan)
-    done = Done(wave, plan, planned, set())
+    file = await asyncio.to_thread(case_file, wave, plan, gathered.nodes)
+    done = Done(wave, plan, planned, set(), file)
     if not report.dry_run:
         report.state = "applying"
         await _apply(client, done, report)
@@ -142,9 +148,13 @@ def _judge(done: Done, report: Report) -> None:
 
 
 def _built(gathered: Gathered, report: Report) -> Wave:
-    wave = build(gathered, time.time_ns() // 1_000_000, report.closed_nodes)
-    problem = report.what_if.applied(wave.problem)
-    return replace(wave, problem=validate(problem))
+    now_ms = time.time_ns() // 1_000_000
+    wave = build(gathered, now_ms, report.closed_nodes)
+    problem = validate(report.what_if.applied(wave.problem))
+    if problem is not wave.problem:  # To wait for a supply costs less, too, over faster lanes.
+        late = waits(gathered, problem, wave.lines, now_ms)
+        wave = replace(wave, problem=problem, waits=late)
+    return wave
 
 
 async def _solved(wave: Wave, report: Report) -> Plan:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from bench import svg
 from bench.assignment.contest import Contest
+from gateway import svg
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"

@@ -1,7 +1,7 @@
 """What an operation of the API is, and what many of them have in common."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.ids import ID_PATTERN, KEY_PATTERN
@@ -21,6 +21,15 @@ class Answer:
     kind: type
     example: Mapping[str, Any]
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A success that is no JSON: its media type, and how it begins."""
+
+    media: str
+    text: str
+    example: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,8 @@ class Operation:
     method: str
     path: str
     text: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    file: File | None = None
     problems: tuple[str, ...] = ()
     body: type | None = None
     body_example: Mapping[str, Any] | None = None

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from actors.waves.touching import TOUCHED_MAX
-from gateway.contract.operation import BODY, ID_SCHEMA, OWNER, SHAPE, Answer, Operation, Parameter
+from gateway.contract.operation import (
+    BODY,
+    ID_SCHEMA,
+    OWNER,
+    SHAPE,
+    Answer,
+    File,
+    Operation,
+    Parameter,
+)
+from gateway.examples import PAGE
 from gateway.schema import Body, Id, Time
 
 SECONDS_MAX: Final = 600
@@ -192,5 +202,17 @@ WAVES: Final = (
         text="What a wave did with an order, and why; of the last three waves",
         problems=(*SHAPE, *OWNER, "unknown-wave", "unknown-reservation"),
         answers={200: Answer(kind=WaveOrder, example=_ORDER, text="The order in the plan")},
+    ),
+    Operation(
+        method="GET", path="/v1/waves/{id}/page",
+        text="A wave as a page for people; with its plan, if it is one of the last three",
+        problems=(*SHAPE, *OWNER, "unknown-wave"),
+        file=File(media="text/html", text="The page", example=PAGE),
+    ),
+    Operation(
+        method="GET", path="/v1/waves/{id}/problem",
+        text="What a wave planned and its plan, for `tidegate solve`; of the last three waves",
+        problems=(*SHAPE, *OWNER, "unknown-wave"),
+        file=File(media="application/octet-stream", text="A NumPy archive", example="PK"),
     ),
 )  # fmt: skip

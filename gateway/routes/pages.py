@@ -19,7 +19,8 @@ auto;padding:0 1rem}code,pre{font:14px/1.4 ui-monospace,monospace}pre{background
 padding-top:1rem}table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0;
 vertical-align:top}summary{cursor:pointer}
 """
-_POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+#: A page loads nothing and runs nothing.
+POLICY: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 async def openapi(ask: Ask) -> Response:
@@ -31,7 +32,7 @@ async def openapi(ask: Ask) -> Response:
 async def docs(ask: Ask) -> Response:
     """GET /docs"""
     ask.query()
-    return Response(_docs(), headers=_POLICY, media_type="text/html")
+    return Response(_docs(), headers=POLICY, media_type="text/html")
 
 
 async def problem_page(ask: Ask) -> Response:
@@ -40,7 +41,7 @@ async def problem_page(ask: Ask) -> Response:
     kind = KINDS.get(ask.request.path_params["type"])
     if kind is None:
         raise Refused(problem("unknown-route", "there is no such type of problem"))
-    return Response(_problem(kind), headers=_POLICY, media_type="text/html")
+    return Response(_problem(kind), headers=POLICY, media_type="text/html")
 
 
 def _page(title: str, body: str) -> str:
@@ -96,6 +97,8 @@ def _operation(operation: Operation) -> str:
         "</details>"
         for status, answer in sorted(operation.answers.items())
     )
+    if operation.file is not None:
+        told += f"<p>200 {escape(operation.file.text)}: {escape(operation.file.media)}</p>"
     links = ", ".join(f'<a href="/problems/{name}">{name}</a>' for name in operation.problems)
     return (
         f"<h2><code>{operation.method} {escape(operation.path)}</code></h2>"

@@ -16,11 +16,13 @@ _READ_WAVE: Final = Reader(WaveBody)
 _SECONDS: Final = 15
 
 
-async def _ask(ask: Ask, do: str, **more: Any) -> dict[str, Any]:
+async def ask_desk(ask: Ask, do: str, **more: Any) -> dict[str, Any]:
+    """What the host of ``net`` says of waves; ``LineLost`` while there is none."""
     return await ask.of_net("wave", do=do, **more)
 
 
-def _shown(wave: dict[str, Any]) -> dict[str, Any]:
+def shown(wave: dict[str, Any]) -> dict[str, Any]:
+    """A wave as callers see it."""
     return {
         "id": wave["name"],
         "state": wave["state"],
@@ -91,7 +93,8 @@ def _touching(body: WaveBody) -> dict[str, list[str]] | None:
     return named
 
 
-def _unknown(name: str) -> Refused:
+def unknown_wave(name: str) -> Refused:
+    """That there is no such wave."""
     return Refused(problem("unknown-wave", "no wave has this id", id=name))
 
 
@@ -112,7 +115,7 @@ async def begin(ask: Ask) -> Response:
     given = ask.request.headers.get("idempotency-key")
     name = None if given is None else checked_id(given, "header.Idempotency-Key")
     body = await ask.body(_READ_WAVE)
-    told = await _ask(
+    told = await ask_desk(
         ask,
         "begin",
         name=name,
@@ -133,7 +136,7 @@ async def begin(ask: Ask) -> Response:
         raise Refused(problem("wave-running", detail, id=running["name"], state=running["state"]))
     if not told["same"]:
         raise Refused(problem("key-reused", "this wave was asked for otherwise before"))
-    answer = ask.answer(_shown(wave), 202)
+    answer = ask.answer(shown(wave), 202)
     answer.headers["Location"] = f"/v1/waves/{wave['name']}"
     return answer
 
@@ -141,16 +144,16 @@ async def begin(ask: Ask) -> Response:
 async def list_waves(ask: Ask) -> Response:
     """GET /v1/waves"""
     ask.query()
-    told = await _ask(ask, "list")
-    return ask.answer({"waves": [_shown(wave) for wave in told["waves"]]})
+    told = await ask_desk(ask, "list")
+    return ask.answer({"waves": [shown(wave) for wave in told["waves"]]})
 
 
 async def _one(ask: Ask, do: str) -> Response:
     name = ask.path_id("id")
-    told = await _ask(ask, do, name=name)
+    told = await ask_desk(ask, do, name=name)
     if told["wave"] is None:
-        raise _unknown(name)
-    return ask.answer(_shown(told["wave"]))
+        raise unknown_wave(name)
+    return ask.answer(shown(told["wave"]))
 
 
 async def get_wave(ask: Ask) -> Response:
@@ -173,9 +176,9 @@ async def get_order(ask: Ask) -> Response:
     named = split_id(reservation)
     told = None
     if named is not None:
-        told = await _ask(ask, "explain", name=name, shard=named[0], key=named[1])
+        told = await ask_desk(ask, "explain", name=name, shard=named[0], key=named[1])
         if not told["known"]:
-            raise _unknown(name)
+            raise unknown_wave(name)
     if told is None or told["order"] is None:
         detail = "no order of this wave has this id"
         raise Refused(problem("unknown-reservation", detail, id=reservation))

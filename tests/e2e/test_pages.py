@@ -8,10 +8,13 @@ import pytest
 
 from bench.audit import Audit
 from bench.page import page
-from bench.svg import COLOURS
 from gateway.contract import OPERATIONS
+from gateway.contract.waves import WAVES
 from gateway.problems import KINDS
+from gateway.svg import COLOURS
+from gateway.waves.page import page_of
 from tests.browser import Browser, Colour
+from tests.cases import swapped
 from tests.e2e.engine_in_process import InProcess
 from tests.unit.bench.reports import report_of
 
@@ -72,6 +75,23 @@ def test_a_failed_audit_is_painted_red_and_nothing_fast_with_it(
     assert console == []
     assert of(colours, _FAILED) > 500
     assert of(colours, COLOURS[0]) == of(colours, _CLEAN) == 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_wave_is_painted_on_light_and_on_dark(
+    browser: Browser, tmp_path: Path, dark: bool
+) -> None:
+    """Bars of both colours, the map's arrows and a full node; text that stands out."""
+    path = tmp_path / "wave.html"
+    path.write_text(page_of(WAVES[0].answers[202].example, swapped()))
+    colours, console = browser.painted(path.as_uri(), dark=dark)
+    assert console == []
+    assert of(colours, COLOURS[0]) > 5_000, "before, and units"
+    assert of(colours, COLOURS[1]) > 1_500, "after"
+    ground, _ = colours.most_common(1)[0]
+    assert (max(ground) < 0x40) == dark
+    light = sum(count for colour, count in colours.items() if min(colour) > 0xC0)
+    assert (light if dark else ink(colours)) > 3_000, "text"
 
 
 def test_the_description_of_the_api_is_painted(browser: Browser, running: InProcess) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from solver.saved import unpack_case
 from tests.e2e.engine_in_process import in_process
 
 Fresh = Callable[[str], str]
@@ -168,6 +169,24 @@ def test_nothing_leaves_a_closed_node_where_it_can_be_helped(
     assert (unknown["state"], unknown["reason"]) == ("failed", "closed_nodes: no node no-such")
 
 
+def test_a_wave_is_a_page_and_a_file(http: httpx.Client, orders: Any) -> None:
+    """Both of what was planned; of a wave that came to nothing the page has only the facts."""
+    told = wave(http, dry_run=True)
+    page = http.get(f"/v1/waves/{told['id']}/page")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "Parts of the cost" in page.text
+    file = http.get(f"/v1/waves/{told['id']}/problem")
+    assert file.headers["content-type"] == "application/octet-stream"
+    case = unpack_case(file.content)
+    assert case.plan.cost.total - case.plan.cost.change == told["cost_cents_after"]
+    assert {one["id"] for one in orders} <= set(case.problem.orders.ids)
+    nothing = wave(http, dry_run=True, closed_nodes=["no-such"])
+    assert "closed_nodes: no node" in http.get(f"/v1/waves/{nothing['id']}/page").text
+    refused = http.get(f"/v1/waves/{nothing['id']}/problem")
+    assert refused.json()["type"] == "/problems/unknown-wave"
+
+
 def test_held_orders_take_part_only_if_asked(http: httpx.Client, orders: Any) -> None:
     held = order(http, "o-3", "A", "z1", pay=False)
     assert wave(http, dry_run=True)["orders"] == 2
@@ -231,6 +250,8 @@ def test_a_wave_touching_nothing_is_refused(http: httpx.Client, touching: Any, f
 def test_what_there_is_not_is_said(http: httpx.Client, orders: Any) -> None:
     for path, kind in (
         ("/v1/waves/none", "unknown-wave"),
+        ("/v1/waves/none/page", "unknown-wave"),
+        ("/v1/waves/none/problem", "unknown-wave"),
         (f"/v1/waves/none/orders/{orders[0]['id']}", "unknown-wave"),
         ("/v1/waves/mine/orders/0.none", "unknown-reservation"),
     ):

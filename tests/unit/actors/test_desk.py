@@ -63,7 +63,7 @@ class Office:
         """Somebody asks for a wave."""
         asked: dict[str, Any] = {
             "name": None, "scope": "confirmed", "max_seconds": 1, "dry_run": False,
-            "closed_nodes": [], "touching": None,
+            "closed_nodes": [], "touching": None, "capacity_percent": None, "days_faster": None,
         }  # fmt: skip
         return self.desk.told({"do": "begin", **asked, **more})
 

@@ -14,7 +14,7 @@ from bench.cli import main
 from bench.page import page, picture
 from bench.report import document, figures_of, number, show
 from bench.scenario import Options
-from bench.svg import Axis, Series, linear_ticks, lines, log_ticks
+from gateway.svg import Axis, Series, linear_ticks, lines, log_ticks
 from tests.unit.bench.reports import FLASH_SALE, report_of, run_of
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,24 @@ def test_a_percentage_that_is_none_is_refused(
     code, out, err = run("run", "--url", unused_url, "--dry-run", *given)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_page_is_written_as_it_comes(run: Run, gateway: ScriptedGateway, tmp_path: Path) -> None:
+    gateway.script = lambda _method, _path, _body: (200, "any bytes")
+    out = tmp_path / "wave.html"
+    code, printed, err = run("page", "w 1", "--out", str(out), "--url", gateway.url)
+    assert (code, printed, out.read_text()) == (0, "", '"any bytes"')
+    assert "wave w 1" in err
+    assert gateway.asked == [("GET", "/v1/waves/w%201/page", None)]
+
+
+def test_a_page_that_cannot_be_had_or_written_is_said(
+    run: Run, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    gateway.script = lambda _method, _path, _body: (404, {"detail": "no wave has this id"})
+    code, _, err = run("page", "w", "--out", str(tmp_path / "x.html"), "--url", gateway.url)
+    assert (code, "404 no wave has this id" in err) == (3, True)
+    gateway.script = lambda _method, _path, _body: (200, "page")
+    out = tmp_path / "none" / "x.html"
+    code, _, err = run("page", "w", "--out", str(out), "--url", gateway.url)
+    assert (code, f"--out {out}: No such file" in err) == (2, True)

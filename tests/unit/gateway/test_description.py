@@ -48,7 +48,8 @@ def test_every_answer_has_an_example_that_fits_its_schema(operation: Operation) 
     for status, response in described["responses"].items():
         for media, content in response["content"].items():
             assert media == "application/msgpack" or content.keys() & {"example", "examples"}
-        assert int(status) in operation.answers or "application/problem+json" in response["content"]
+        told = int(status) in operation.answers or (status == "200" and operation.file is not None)
+        assert told or "application/problem+json" in response["content"]
 
 
 def test_every_answer_of_every_path_has_an_example() -> None:

@@ -10,7 +10,7 @@ Point: TypeAlias = tuple[float, float]
 
 #: Told apart by the colour-blind too (Okabe and Ito 2008); legends repeat what colours say.
 COLOURS: Final = ("#0072b2", "#e69f00", "#cc3311", "#009e73", "#9467bd", "#56b4e9")
-_WIDTH, _HEIGHT = 760, 300
+WIDTH, _HEIGHT = 760, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 16, 46, 44
 
 
@@ -33,41 +33,67 @@ class Axis:
 
 def lines(title: str, series: Sequence[Series], x: Axis, y: Axis) -> str:
     """A line plot between the first and the last tick of each axis."""
-    at_x = _scale(x, _LEFT, _WIDTH - _RIGHT)
+    at_x = _scale(x, _LEFT, WIDTH - _RIGHT)
     at_y = _scale(y, _HEIGHT - _BOTTOM, _TOP)
-    parts = [_text(_LEFT, 18, title, "title")]
-    for value, label in y.ticks:
+    parts = [label(_LEFT, 18, title, "title")]
+    for value, name in y.ticks:
         level = at_y(value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {level:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(_text(_LEFT - 6, level + 4, label, "tick", "end"))
-    for value, label in x.ticks:
-        parts.append(_text(at_x(value), _HEIGHT - _BOTTOM + 16, label, "tick", "middle"))
-    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 8, x.label, "tick", "middle"))
-    parts.append(_text(_LEFT, 36, y.label, "tick"))
+        parts.append(f'<path class="grid" d="M{_LEFT} {level:.1f}H{WIDTH - _RIGHT}"/>')
+        parts.append(label(_LEFT - 6, level + 4, name, "tick", "end"))
+    for value, name in x.ticks:
+        parts.append(label(at_x(value), _HEIGHT - _BOTTOM + 16, name, "tick", "middle"))
+    parts.append(label((_LEFT + WIDTH) / 2, _HEIGHT - 8, x.label, "tick", "middle"))
+    parts.append(label(_LEFT, 36, y.label, "tick"))
     for number, line in enumerate(series):
         colour = COLOURS[number % len(COLOURS)]
         path = "L".join(f"{at_x(a):.1f} {at_y(b):.1f}" for a, b in line.points)
         if path:
             parts.append(f'<path fill="none" stroke="{colour}" stroke-width="2" d="M{path}"/>')
-    return _svg(title, _HEIGHT, [*parts, *_legend([line.name for line in series])])
+    return framed(title, _HEIGHT, [*parts, *_legend([line.name for line in series])])
 
 
 def bars(title: str, rows: Sequence[tuple[str, float]], unit: str) -> str:
     """Horizontal bars, one a row, the value beside each."""
     top, step, left = 34, 30, 250
     greatest = max((value for _, value in rows), default=0.0) or 1.0
-    parts = [_text(10, 18, title, "title")]
+    parts = [label(10, 18, title, "title")]
     for number, (name, value) in enumerate(rows):
         y = top + number * step
-        width = (_WIDTH - left - 130) * value / greatest
+        width = (WIDTH - left - 130) * value / greatest
         colour = COLOURS[0] if number == 0 else COLOURS[5]
-        parts.append(_text(left - 8, y + 16, name, "tick", "end"))
+        parts.append(label(left - 8, y + 16, name, "tick", "end"))
         parts.append(
             f'<rect x="{left}" y="{y}" width="{max(width, 1):.1f}" height="22" rx="3" '
             f'fill="{colour}"/>'
         )
-        parts.append(_text(left + width + 6, y + 16, f"{value:,.0f} {unit}", "tick"))
-    return _svg(title, top + step * len(rows) + 8, parts)
+        parts.append(label(left + width + 6, y + 16, f"{value:,.0f} {unit}", "tick"))
+    return framed(title, top + step * len(rows) + 8, parts)
+
+
+def groups(
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[float]]],
+    *,
+    digits: int = 0,
+) -> str:
+    """Horizontal bars, one of each of ``names`` in a row, the value beside each."""
+    top, thick, left = 46, 16, 250
+    step = thick * len(names) + 10
+    greatest = max((value for _, values in rows for value in values), default=0.0) or 1.0
+    parts = [label(10, 18, title, "title"), *_legend(names)]
+    for number, (name, values) in enumerate(rows):
+        y = top + number * step
+        parts.append(label(left - 8, y + step / 2 - 1, name, "tick", "end"))
+        for at, value in enumerate(values):
+            width = (WIDTH - left - 110) * value / greatest
+            parts.append(
+                f'<rect x="{left}" y="{y + at * thick}" width="{max(width, 1):.1f}" '
+                f'height="{thick - 2}" rx="2" fill="{COLOURS[at % len(COLOURS)]}"/>'
+            )
+            told = f"{value:,.{digits}f}"
+            parts.append(label(left + width + 6, y + at * thick + 12, told, "tick"))
+    return framed(title, top + step * len(rows) + 4, parts)
 
 
 def over(title: str, parts: Sequence[str]) -> str:
@@ -76,13 +102,13 @@ def over(title: str, parts: Sequence[str]) -> str:
     total = sum(heights) + 50
     inner, y = [], 44
     for part, height in zip(parts, heights, strict=True):
-        inner.append(part.replace("<svg ", f'<svg y="{y}" width="{_WIDTH}" height="{height}" ', 1))
+        inner.append(part.replace("<svg ", f'<svg y="{y}" width="{WIDTH}" height="{height}" ', 1))
         y += height
-    background = f'<rect width="{_WIDTH}" height="{total}" fill="#ffffff"/>'
+    background = f'<rect width="{WIDTH}" height="{total}" fill="#ffffff"/>'
     head = f'<text x="10" y="28" font-size="17" font-weight="600">{escape(title)}</text>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {total}" '
-        f'width="{_WIDTH}" height="{total}" font-family="system-ui, sans-serif">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" '
+        f'width="{WIDTH}" height="{total}" font-family="system-ui, sans-serif">'
         f"<style>{STYLE}</style>{background}{head}{''.join(inner)}</svg>"
     )
 
@@ -91,6 +117,12 @@ def over(title: str, parts: Sequence[str]) -> str:
 STYLE: Final = (
     "text{fill:#222;font-family:system-ui,sans-serif}.title{font-size:15px;font-weight:600}"
     ".tick{font-size:12px;fill:#555}.grid{stroke:#ddd;stroke-width:1}"
+    ".on{paint-order:stroke;stroke:Canvas;stroke-width:3px}"
+)
+#: What such a page adds.
+DARK: Final = (
+    "@media(prefers-color-scheme:dark){svg text{fill:#ddd}svg .tick{fill:#bbb}"
+    "svg .grid{stroke:#444}}"
 )
 
 
@@ -120,26 +152,28 @@ def _legend(names: Sequence[str]) -> list[str]:
 
     What has no room beside the axis label goes into the row of the title.
     """
-    parts, x, y = [], float(_WIDTH - _RIGHT), 27
+    parts, x, y = [], float(WIDTH - _RIGHT), 27
     for number, name in reversed(list(enumerate(names if len(names) > 1 else ()))):
         width = 7.2 * len(name) + 26
         if x - width < _LEFT + 40:
-            x, y = float(_WIDTH - _RIGHT), 8
+            x, y = float(WIDTH - _RIGHT), 8
         x -= width
         colour = COLOURS[number % len(COLOURS)]
         parts.append(f'<rect x="{x:.0f}" y="{y}" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(x + 16, y + 10, name, "tick"))
+        parts.append(label(x + 16, y + 10, name, "tick"))
     return parts
 
 
-def _text(x: float, y: float, text: str, css: str, anchor: str = "start") -> str:
+def label(x: float, y: float, text: str, css: str, anchor: str = "start") -> str:
+    """Text at a place; ``css`` is ``title`` or ``tick``, with ``on`` if over other things."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}">{escape(text)}</text>'
     )
 
 
-def _svg(title: str, height: int, parts: Sequence[str]) -> str:
+def framed(title: str, height: int, parts: Sequence[str]) -> str:
+    """A picture of ``WIDTH`` and ``height``, and what it is called."""
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}" '
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )
