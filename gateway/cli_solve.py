@@ -227,4 +227,11 @@ def cancel(
     return ExitCode.FINE
 
 
-app.command("page")(cli_wave_files.page)
+for _command in (
+    cli_wave_files.page,
+    cli_wave_files.export,
+    cli_wave_files.plan,
+    cli_wave_files.compare,
+    cli_wave_files.replay,
+):
+    app.command()(_command)

@@ -10,8 +10,8 @@ from solver.problem import Floats, Ints, Problem
 class Case:
     """A problem and its plan; the orders' ids are those that callers know.
 
-    `origin` (L): the node that each line stood on, even if nothing may leave from it any more;
-    `latitude`, `longitude` (N): degrees, NaN where nobody has said.
+    `origin` (L): the node that each line stood on, even if nothing may leave from it any more, or
+    -1; `latitude`, `longitude` (N): degrees, NaN where nobody has said.
     """
 
     problem: Problem

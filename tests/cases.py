@@ -40,9 +40,8 @@ def cases(draw: st.DrawFn) -> Case:
     """Any wave with any plan over lanes that there are, which need not hold otherwise."""
     wave = draw(small_waves())
     docks = st.integers(NOWHERE, len(wave.network.nodes) - 1)
-    nodes = st.integers(0, len(wave.network.nodes) - 1)
     many = len(wave.orders.line_order)
-    origin = draw(st.lists(nodes, min_size=many, max_size=many))
+    origin = draw(st.lists(docks, min_size=many, max_size=many))
     drawn = draw(st.lists(docks, min_size=many, max_size=many))
     zones = wave.orders.zone[wave.orders.line_order].tolist()
     line_dock = [

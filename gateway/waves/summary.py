@@ -92,7 +92,7 @@ def _flows(case: Case) -> list[Flow]:
     many = len(net.nodes)
     served = case.plan.line_dock != NOWHERE
     to = np.where(served, net.dock_node[case.plan.line_dock], NOWHERE)
-    moved = np.flatnonzero(served & (to != case.origin))
+    moved = np.flatnonzero(served & (case.origin != NOWHERE) & (to != case.origin))
     ways, way = np.unique(case.origin[moved] * many + to[moved], return_inverse=True)
     units = sums(way, orders.quantity[moved], len(ways))
     of_orders = np.unique(np.stack([way, orders.line_order[moved]]), axis=1)[0]
@@ -107,13 +107,13 @@ def _flows(case: Case) -> list[Flow]:
 def _loads(case: Case) -> list[Load]:
     problem = case.problem
     net, orders, many = problem.network, problem.orders, len(problem.network.nodes)
-    served = case.plan.line_dock != NOWHERE
+    served, placed = case.plan.line_dock != NOWHERE, case.origin != NOWHERE
     to = net.dock_node[case.plan.line_dock[served]]
     units = (
-        sums(case.origin, orders.quantity, many),
+        sums(case.origin[placed], orders.quantity[placed], many),
         sums(to, orders.quantity[served], many),
     )
-    stood = np.unique(orders.line_order * many + case.origin) % many
+    stood = np.unique(orders.line_order[placed] * many + case.origin[placed]) % many
     sent = net.dock_node[parcels_of(problem, case.plan.line_dock)[1]]
     parcels = np.bincount(stood, minlength=many), np.bincount(sent, minlength=many)
     capacity = sums(net.dock_node, net.capacity, many)

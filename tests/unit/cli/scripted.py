@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: (method, path, body) → (status, document), or None to close the connection unanswered.
+#: (method, path, body) → (status, document or bytes), or None to close the connection unanswered.
 Script = Callable[[str, str, Any], tuple[int, Any] | None]
 
 
@@ -35,7 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        content = json.dumps(answer[1]).encode()
+        told = answer[1]
+        content = told if isinstance(told, bytes) else json.dumps(told).encode()
         self.send_response(answer[0])
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
