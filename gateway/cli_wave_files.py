@@ -21,6 +21,8 @@ Source = Annotated[str, typer.Argument(help="A wave's id, or a folder that was e
 Seconds = Annotated[float, typer.Option(min=0.1, max=3_600, help="How long to search at most.")]
 #: Orders that are told one by one: --json has all of them.
 _TOLD: Final = 20
+#: Letters that a line over or under the figures may have.
+_WIDE: Final = 76
 
 
 def page(
@@ -163,7 +165,7 @@ def _told() -> Iterator[None]:
 
 def _figures(plans: Mapping[str, Mapping[str, Any]]) -> Table:
     """A column for each plan, and how far the second is from the first."""
-    table = Table("", box=None, title_justify="left", caption_justify="left")
+    table = Table("", box=None, min_width=_WIDE, title_justify="left", caption_justify="left")
     for name in plans:
         table.add_column(name, justify="right")
     first, *more = plans.values()

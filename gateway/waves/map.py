@@ -11,7 +11,7 @@ from gateway.waves.summary import Flow, Load
 Place = tuple[float, float]
 
 _HEIGHT_MIN, _HEIGHT_MAX = 260, 620
-_MARGIN, _TOP = 70, 44
+_MARGIN, _TOP = 70, 66
 #: Radius of the node that sends most, and of one that sends nothing; width of the largest flow.
 _RADIUS_MAX, _RADIUS_MIN, _STROKE_MAX = 22.0, 3.5, 7.0
 #: More arrows than this, and nobody tells them apart.
@@ -75,11 +75,12 @@ def _places(known: Sequence[Load]) -> tuple[dict[str, Place], int]:
 
 def _circle(load: Load, place: Place, radius: float) -> str:
     full = load.used is not None and load.used >= _FULL
+    depth = 0.5 if load.used is None else 0.15 + 0.7 * min(1.0, load.used)
     room = "no bound" if load.capacity is None else f"of {load.capacity:,}"
     told = f"{load.node}: {load.parcels[1]:,} parcels ({room}), {load.parcels[0]:,} before"
     return (
         f'<circle cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{radius:.1f}" stroke-width="1.5" '
-        f'fill="{_FULL_COLOUR if full else _FREE_COLOUR}" fill-opacity=".75" '
+        f'fill="{_FULL_COLOUR if full else _FREE_COLOUR}" fill-opacity="{depth:.2f}" '
         f'stroke="{_FULL_COLOUR if full else COLOURS[0]}"><title>{escape(told)}</title></circle>'
     )
 
@@ -147,8 +148,8 @@ def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def _legend() -> list[str]:
     parts, x = [], 10.0
     for colour, text in (
-        (_FREE_COLOUR, "parcels that leave (area)"),
-        (_FULL_COLOUR, f"at {_FULL:.0%} of its capacity or more"),
+        (_FREE_COLOUR, "parcels (area), capacity used (depth)"),
+        (_FULL_COLOUR, f"{_FULL:.0%} used or more"),
         (_ARROW_COLOUR, "units that move (width)"),
     ):
         parts.append(f'<rect x="{x:.0f}" y="26" width="12" height="12" fill="{colour}"/>')
