@@ -5,16 +5,18 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solver import plan as plans
-from solver.bids import BidPrices
 from solver.case import Case
 from solver.errors import ProblemFault
 from solver.plan import Plan
 from solver.problem import Network, Orders, Problem, Weights, validate
+
+if TYPE_CHECKING:  # It brings the linear program, which who only looks at a plan never needs.
+    from solver.bids import BidPrices
 
 _PARTS = {"network": Network, "orders": Orders, "weights": Weights}
 
@@ -124,12 +126,14 @@ def unpack_case(data: bytes) -> Case:
         raise ProblemFault(f"this is no wave's file, export it again: {wrong}") from wrong
 
 
-def save_bids(prices: BidPrices, path: Path) -> None:
+def save_bids(prices: "BidPrices", path: Path) -> None:
     """Write `prices`."""
     np.savez_compressed(path, units=prices.units, parcels=prices.parcels)
 
 
-def load_bids(path: Path) -> BidPrices:
+def load_bids(path: Path) -> "BidPrices":
     """What `save_bids` wrote."""
+    from solver.bids import BidPrices
+
     with np.load(path, allow_pickle=False) as archive:
         return BidPrices(archive["units"], archive["parcels"])
