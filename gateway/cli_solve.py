@@ -140,6 +140,9 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run a wave and wait for it."""
+    if (capacity_percent or days_faster is not None) and not dry_run:
+        message = "--capacity-percent and --days-faster are only supposed; give --dry-run as well"
+        raise Stop(ExitCode.USAGE, message)
     scope = "confirmed_and_held" if held else "confirmed"
     body: dict[str, Any] = {
         "max_seconds": seconds,

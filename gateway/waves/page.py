@@ -22,13 +22,14 @@ _LETTERS: Final = 16
 _CSS: Final = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:820px;margin:2rem auto;padding:0 1rem}
-h2{margin-top:2.2rem}svg{max-width:100%;height:auto}
+h2{margin-top:2.2rem}svg{width:100%;min-width:600px;height:auto}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #8884}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.6rem}
 dl div{background:#8881;border-radius:6px;padding:.5rem .8rem}dt{font-size:.8rem;opacity:.75}
 dd{margin:0;font-size:1.2rem;font-weight:600;overflow-wrap:anywhere}.note{opacity:.8}
+@media(max-width:500px){th,td{padding:.25rem .35rem}}
 """
 
 
@@ -76,11 +77,14 @@ def _sentence(wave: Document) -> str:
 
 def _facts(wave: Document) -> str:
     gap = wave["gap_share"]
-    supposed = [f"{name} closed" for name in wave["closed_nodes"]]
-    if wave["capacity_percent"] is not None:
-        supposed.append(f"capacity in percent: {wave['capacity_percent']}")
+    terms = [f"{name} closed" for name in wave["closed_nodes"]]
+    percent = wave["capacity_percent"]
+    if isinstance(percent, dict):
+        percent = ", ".join(f"{node} {share}" for node, share in percent.items())
+    if percent is not None:
+        terms.append(f"capacity in percent: {percent}")
     if wave["days_faster"]:
-        supposed.append(f"{wave['days_faster']} days faster")
+        terms.append(f"{wave['days_faster']} days faster")
     facts = (
         ("state", wave["state"] + (", dry run" if wave["dry_run"] else "")),
         ("orders", "unknown" if wave["orders"] is None else f"{wave['orders']:,}"),
@@ -91,7 +95,7 @@ def _facts(wave: Document) -> str:
         ("orders moved", f"{wave['moved']:,}"),
         ("moves refused", f"{wave['refused_moves']:,}"),
         ("lines without a place", f"{wave['lines_without_place'] or 0:,}"),
-        ("supposed", ", ".join(supposed)),
+        ("terms", ", ".join(terms)),
         ("begun", wave["started_at"][:16].replace("T", " ") + " UTC"),
     )
     return "<dl>{}</dl>".format(
@@ -124,7 +128,8 @@ def _costs(summary: Summary) -> str:
     names = ("lane", "weight", "handling", "lateness", "split", "unserved")
     pairs = [(name, [getattr(cost, name) / 100 for cost in summary.cost]) for name in names]
     parcels, left = summary.parcels, summary.unserved
-    return svg.groups("Parts of the cost", ("before", "after"), pairs, digits=2) + (
+    picture = svg.groups("Parts of the cost", ("before", "after"), pairs, digits=2)
+    return _wide(picture) + (
         f"<p>{parcels[0]:,} parcels before, {parcels[1]:,} after; lines without a place "
         f"{left[0]:,} before, {left[1]:,} after.</p>"
     )
@@ -139,7 +144,7 @@ def _flows(flows: Sequence[Flow]) -> str:
     ]
     rows = [(flow.origin, flow.to, f"{flow.units:,}", f"{flow.orders:,}") for flow in flows[:_ROWS]]
     title = "Units from node to node" + (", the largest" if len(flows) > _BARS else "")
-    return svg.groups(title, ("units",), bars) + _table(
+    return _wide(svg.groups(title, ("units",), bars)) + _table(
         ("from", "to", "units", "orders"), rows, 2, len(flows)
     )
 
@@ -153,6 +158,7 @@ def _map(summary: Summary) -> str:
     unknown = sum(load.latitude is None or load.longitude is None for load in summary.loads)
     if not picture:
         return '<p class="note">No map: fewer than two nodes have a latitude and a longitude.</p>'
+    picture = _wide(picture)
     if unknown:
         picture += f'<p class="note">Nodes without coordinates, not on the map: {unknown}.</p>'
     return picture
@@ -206,7 +212,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int, of: i
         for row in rows
     )
     more = f'<p class="note">The first {len(rows)} of {of:,}.</p>' if of > len(rows) else ""
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>{more}'
+    return _wide(f"<table><tr>{top}</tr>{body}</table>") + more
+
+
+def _wide(part: str) -> str:
+    """What is scrolled by itself on a narrow screen."""
+    return f'<div class="scroll">{part}</div>'
 
 
 def _search(steps: Sequence[Document]) -> str:
@@ -230,7 +241,7 @@ def _search(steps: Sequence[Document]) -> str:
         for step in _told(steps)
     ]  # fmt: skip
     return (
-        f"<h2>How it was found</h2>{picture}<details><summary>The steps</summary>"
+        f"<h2>How it was found</h2>{_wide(picture)}<details><summary>The steps</summary>"
         f"{_table(('stage', 'seconds', 'cost', 'bound'), rows, 1, len(rows))}</details>"
     )
 

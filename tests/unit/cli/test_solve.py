@@ -71,6 +71,12 @@ def test_a_percentage_that_is_none_is_refused(
     assert message in err
 
 
+def test_what_is_supposed_needs_a_dry_run(run: Run, unused_url: str) -> None:
+    for words in (("--days-faster", "1"), ("--capacity-percent", "120")):
+        code, _, err = run("run", "--url", unused_url, *words)
+        assert (code, "give --dry-run as well" in err) == (2, True)
+
+
 def test_a_page_is_written_as_it_comes(run: Run, gateway: ScriptedGateway, tmp_path: Path) -> None:
     gateway.script = lambda _method, _path, _body: (200, "any bytes")
     out = tmp_path / "wave.html"

@@ -112,6 +112,9 @@ def test_names_are_escaped() -> None:
     [
         ({"state": "solving", "finished_at": None}, "There is no plan yet"),
         ({"orders": 0}, "There was no order to plan"),
+        ({"closed_nodes": ["n1"], "days_faster": 2}, "n1 closed, 2 days faster"),
+        ({"capacity_percent": {"n1": 120}}, "capacity in percent: n1 120"),
+        ({"capacity_percent": 80}, "capacity in percent: 80"),
         ({}, "the last three waves are kept"),
         ({"state": "failed", "reason": "cancelled"}, "It failed: cancelled."),
     ],
