@@ -14,6 +14,7 @@ from gateway.waves.replay import replayed
 from gateway.waves.tables import write_case
 from solver.case import Case
 from solver.effort import Effort
+from solver.problem import NOWHERE
 from solver.solve import solve
 
 
@@ -62,6 +63,16 @@ def test_another_plan_is_a_fault_only_where_nothing_explains_it(
     assert because in again.verdict
     assert "1 of " in again.verdict
     assert again.fine == fine
+
+
+def test_what_was_left_waiting_for_a_supply_is_not_compared(case: Case) -> None:
+    origin, line_dock = case.origin.copy(), case.plan.line_dock.copy()
+    origin[0] = line_dock[0] = NOWHERE
+    plan = dataclasses.replace(case.plan, line_dock=line_dock)
+    waited = dataclasses.replace(case, plan=plan, origin=origin)
+    assert replayed(waited, 30.0).verdict == "the same plan"
+    stood = dataclasses.replace(case, plan=plan)
+    assert "1 of " in replayed(stood, 30.0).verdict
 
 
 def test_another_seed_may_find_another_plan(case: Case) -> None:
