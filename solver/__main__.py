@@ -1,6 +1,7 @@
 """``python -m solver PROBLEM RESULT``: solve a saved problem apart from whoever asked.
 
-The result is a plan, or with ``--bids`` bid prices for so many orders to come.
+The result is a plan: of everything, or with ``--touched`` the one that stands, mended; or with
+``--bids`` bid prices for so many orders to come.
 
 A process of its own can be given little of the machine, and be ended, without a trace in its
 asker. Every step is a line of JSON on standard output.
@@ -13,8 +14,11 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from solver.bids import SCENARIOS, bid_prices
 from solver.effort import Effort, Step
+from solver.repair import repair
 from solver.saved import load_problem, save_bids, save_plan
 from solver.solve import solve
 
@@ -39,6 +43,7 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--touched", type=Path, help="an array: whether each order is")
     parser.add_argument("--bids", type=int, metavar="ORDERS")
     parser.add_argument("--scenarios", type=int, default=SCENARIOS)
     parser.add_argument("--nice", type=int, default=0)
@@ -51,7 +56,12 @@ def main() -> None:
         )
         save_bids(prices, told.result)
         return
-    plan = solve(problem, Effort(seconds=told.seconds, seed=told.seed), _say)
+    effort = Effort(seconds=told.seconds, seed=told.seed)
+    if told.touched is None:
+        plan = solve(problem, effort, _say)
+    else:
+        touched = np.load(told.touched, allow_pickle=False)
+        plan = repair(problem, problem.standing, touched, np.zeros_like(touched), effort)
     save_plan(plan, told.result)
 
 

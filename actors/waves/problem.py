@@ -24,6 +24,7 @@ from solver.problem import (
     NO_GROUP,
     NOWHERE,
     UNBOUNDED,
+    Bools,
     Ints,
     Network,
     Orders,
@@ -57,7 +58,7 @@ class Wave:
     """A problem and whose its orders are; ``lines``: SKU and slot of each line as it stands.
 
     ``stood``: the docks of these nodes (L), closed ones too, -1 for what is on its way; ``hit``:
-    how many of the orders are touched; ``waits``: by line, what it costs to leave it on a supply
+    whether each order is touched (O); ``waits``: by line, what it costs to leave it on a supply
     that is late; ``shards``: how many there are.
     """
 
@@ -65,9 +66,16 @@ class Wave:
     orders: list[Order]
     lines: list[tuple[str, str]]
     stood: Ints
-    hit: int
+    hit: Bools
     waits: dict[int, Wait]
     shards: int
+
+    @property
+    def touched(self) -> Bools:
+        """Orders (O) that are hit, or cannot stay as they stand."""
+        orders = self.problem.orders
+        nowhere = orders.line_order[self.problem.standing == NOWHERE]
+        return self.hit | np.isin(np.arange(len(orders.ids)), nowhere)
 
     def shard_of(self, line: int) -> int:
         """Where a line's units lie."""
@@ -132,7 +140,7 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
         weights=WEIGHTS,
         standing=standing,
     )
-    hit = sum(order.id in gathered.hit for order in orders)
+    hit = np.array([order.id in gathered.hit for order in orders], bool)
     lines = [(sku, slot) for sku, slot, _, _ in rows]
     late = waits(gathered, made, lines, now_ms)
     return Wave(made, orders, lines, stood, hit, late, gathered.shards)

@@ -110,14 +110,15 @@ async def run(client: Shards, report: Report) -> Done | None:
     except (CannotGather, NotThere, ProblemFault) as fault:
         raise WaveFailed(str(fault)) from fault
     report.orders = len(wave.orders)
-    report.hit_orders = None if report.touching is None else wave.hit
+    report.hit_orders = None if report.touching is None else int(wave.hit.sum())
     if not wave.orders:
         return None
     report.cost_before = cost_of(wave.problem, wave.problem.standing).total
     report.state = "solving"
     plan = await asyncio.to_thread(kept_waiting, wave, await _solved(wave, report))
     # What it will cost; that changing plans has its price was for the solver to know.
-    report.cost_after, report.bound = plan.cost.total - plan.cost.change, plan.bound
+    report.cost_after = plan.cost.total - plan.cost.change
+    report.bound = plan.bound or None
     report.lines_without_place = plan.unserved_lines
     planned = moves(wave, plan)
     file = await asyncio.to_thread(case_file, wave, plan, gathered.nodes)
@@ -170,8 +171,13 @@ async def _solved(wave: Wave, report: Report) -> Plan:
         problem, plan = Path(folder) / "problem.npz", Path(folder) / "plan.npz"
         await asyncio.to_thread(save_problem, wave.problem, problem)
         seconds = report.max_seconds
+        options = ["--seconds", str(seconds)]
+        if report.touching is not None:  # What stands is good but for what was touched.
+            touched = Path(folder) / "touched.npy"
+            await asyncio.to_thread(np.save, touched, wave.touched)
+            options += ["--touched", str(touched)]
         try:
-            await solved(problem, plan, seconds, ["--seconds", str(seconds)], heard)
+            await solved(problem, plan, seconds, options, heard)
         except SolverFailed as failed:
             raise WaveFailed(str(failed)) from failed
         return await asyncio.to_thread(load_plan, wave.problem, plan)
