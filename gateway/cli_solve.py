@@ -131,6 +131,9 @@ def run(
         list[str] | None,
         typer.Option(help="Suppose that nodes send so much of today's; or NODE=PERCENT."),
     ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Orders of one customer to one zone leave together.")
+    ] = False,
     days_faster: Annotated[
         int | None, typer.Option(help="Suppose that every lane takes so many days less.")
     ] = None,
@@ -151,6 +154,7 @@ def run(
         "closed_nodes": close or [],
         "capacity_percent": _percents(capacity_percent or []),
         "days_faster": days_faster,
+        "merge_orders": merge,
     }
     if node or sku:
         body["touching"] = {"nodes": node or [], "skus": sku or []}

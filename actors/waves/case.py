@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from actors.waves.merging import heads
 from actors.waves.problem import Wave
 from engine.stock import Node
 from solver.case import Case
@@ -16,7 +17,8 @@ from solver.saved import pack_case
 def case_file(wave: Wave, plan: Plan, nodes: Mapping[str, Node]) -> bytes:
     """The file: problem and plan, where lines stood, and where the nodes lie."""
     problem, names = wave.problem, wave.problem.network.nodes
-    orders = dataclasses.replace(problem.orders, ids=tuple(order.id for order in wave.orders))
+    ids = tuple(wave.orders[at].id for at in heads(wave.party))
+    orders = dataclasses.replace(problem.orders, ids=ids)
     return pack_case(
         Case(
             problem=dataclasses.replace(problem, orders=orders),

@@ -34,7 +34,7 @@ _PIECE: Final = 16 * 1024 * 1024
 #: What makes a request the same again.
 _ASKED: Final = (
     "scope", "max_seconds", "dry_run", "closed_nodes", "touching",
-    "capacity_percent", "days_faster",
+    "capacity_percent", "days_faster", "merge_orders",
 )  # fmt: skip
 
 #: Why a wave ended that nobody has cancelled.
@@ -144,6 +144,7 @@ class Desk:
             touching=Touching.told(asked["touching"]),
             trigger="request",
             what_if=WhatIf.told(asked),
+            merge_orders=asked["merge_orders"],
             started_at=_now_ms(),
         )
         self._run(report)
@@ -308,6 +309,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "trigger": report.trigger,
         "capacity_percent": report.what_if.capacity_percent,
         "days_faster": report.what_if.days_faster,
+        "merge_orders": report.merge_orders,
         "orders": report.orders,
         "lines_without_place": report.lines_without_place,
         "cost_before": report.cost_before,

@@ -17,20 +17,21 @@ _NEAR: Final = 10
 def explained(done: Done, shard: int, key: str) -> dict[str, Any] | None:
     """Where an order stood, where it is to leave from, and what else it could do; None: not in it.
 
-    The next best is the cheapest other set of nodes among what the whole plan leaves free;
-    ``binding`` are the cheaper places that the plan has filled.
+    Costs are of all orders that it leaves with. The next best is the cheapest other set of nodes
+    among what the whole plan leaves free; ``binding`` are the cheaper places that it has filled.
     """
     wave, problem, plan = done.wave, done.wave.problem, done.plan
     named = (at for at, one in enumerate(wave.orders) if (one.shard, one.key) == (shard, key))
     order = next(named, None)
     if order is None:
         return None
-    lines = np.flatnonzero(problem.orders.line_order == order)
+    lines = np.flatnonzero(wave.line_orders == order)
+    party = int(wave.party[order])
     nodes = problem.network.nodes
     docks = plan.line_dock[lines]
-    other, binding = _others(done, order, lines)
+    other, binding = _others(done, party, np.flatnonzero(problem.orders.line_order == party))
     return {
-        "cost": int(order_costs(problem, plan.line_dock)[order]),
+        "cost": int(order_costs(problem, plan.line_dock)[party]),
         "refused": any(order == refused for refused, _ in done.refused),
         "lines": [
             {

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.waves.gathering import Gathered
+from actors.waves.merging import heads, parties
 from actors.waves.touching import Order
 from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
@@ -25,6 +26,7 @@ from solver.problem import (
     NOWHERE,
     UNBOUNDED,
     Bools,
+    Floats,
     Ints,
     Network,
     Orders,
@@ -55,15 +57,18 @@ _SETS_MAX: Final = 60
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wave:
-    """A problem and whose its orders are; ``lines``: SKU and slot of each line as it stands.
+    """A problem and whose its lines are; to it each party of orders is one.
 
-    ``stood``: the docks of these nodes (L), closed ones too, -1 for what is on its way; ``hit``:
-    whether each order is touched (O); ``waits``: by line, what it costs to leave it on a supply
-    that is late; ``shards``: how many there are.
+    ``party``: that of each order; ``line_orders``: the order of each line (L); ``lines``: SKU and
+    slot of each as it stands; ``stood``: the docks of these nodes (L), closed ones too, -1 for what
+    is on its way; ``hit``: whether each order is touched; ``waits``: by line, what it costs to
+    leave it on a supply that is late; ``shards``: how many there are.
     """
 
     problem: Problem
     orders: list[Order]
+    party: Ints
+    line_orders: Ints
     lines: list[tuple[str, str]]
     stood: Ints
     hit: Bools
@@ -72,23 +77,27 @@ class Wave:
 
     @property
     def touched(self) -> Bools:
-        """Orders (O) that are hit, or cannot stay as they stand."""
+        """Parties of which an order is hit, or cannot stay as it stands."""
         orders = self.problem.orders
-        nowhere = orders.line_order[self.problem.standing == NOWHERE]
-        return self.hit | np.isin(np.arange(len(orders.ids)), nowhere)
+        found = np.zeros(len(orders.ids), bool)
+        found[self.party[self.hit]] = True
+        found[orders.line_order[self.problem.standing == NOWHERE]] = True
+        return found
 
     def shard_of(self, line: int) -> int:
         """Where a line's units lie."""
         return shard_of(self.lines[line][0], self.shards)
 
 
-def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave:
+def build(
+    gathered: Gathered, now_ms: int, closed: Collection[str] = (), *, merge: bool = False
+) -> Wave:
     """The problem of ``gathered`` as of ``now_ms``; nothing leaves from the nodes ``closed``.
 
     Nor from a node that sends nothing in an hour. Units that are short are not there. A line that
     stands on several nodes is as many lines, and so is one that no node has whole. Lines that wish
     for a node or stand on units that are on their way, and in time, stay as they are and are left
-    out.
+    out. With ``merge`` the orders of one customer are one to the solver, see ``merging``.
     """
     names = sorted(gathered.nodes)
     node_of = {name: at for at, name in enumerate(names)}
@@ -96,6 +105,8 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     zone_of = {name: at for at, name in enumerate(zones)}
     sets = _channel_sets(gathered, names)
     orders, rows = _rows(gathered, zone_of)
+    party = parties(orders, merge=merge)
+    rows.sort(key=lambda row: party[row[3]])
     skus = sorted({sku for sku, _, _, _ in rows})
     sku_of = {sku: at for at, sku in enumerate(skus)}
     stock = np.zeros((len(skus), len(names)), np.int32)
@@ -115,23 +126,24 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     stood = np.array([node_of.get(slot, NOWHERE) for _, slot, _, _ in rows], np.int64)
     standing = np.where(np.isin(stood, shut), NOWHERE, stood)
     standing[_short_lines(gathered, rows)] = NOWHERE
-    many = len(orders)
-    due = [_due_h(order, now_ms) for order in orders]
+    line_orders = np.array([order for _, _, _, order in rows], np.int64)
+    first = heads(party)
+    many = len(first)
     made = Problem(
         network=_network(gathered, names, zones, sets, now_ms, _parcels(rows, node_of)),
         skus=tuple(skus),
         unit_grams=np.array([gathered.grams[sku] for sku in skus], np.int64),
         stock=stock,
         orders=Orders(
-            ids=tuple(order.key for order in orders),
-            zone=np.array([zone_of[o.reservation.extra[ZONE]] for o in orders], np.int64),
-            due=np.array(due, np.float64),
+            ids=tuple(orders[at].key for at in first),
+            zone=np.array([zone_of[orders[at].reservation.extra[ZONE]] for at in first], np.int64),
+            due=_due_h(orders, party, now_ms),
             priority=np.ones(many, np.int64),
             most_parcels=np.full(many, MOST_PARCELS),
             complete=np.zeros(many, bool),
-            kinds=np.array([_kinds(order, sets) for order in orders], np.int64),
+            kinds=np.array([_kinds(orders[at], sets) for at in first], np.int64),
             pickup=np.full(many, NOWHERE),
-            line_order=np.array([order for _, _, _, order in rows], np.int64),
+            line_order=party[line_orders],
             line_sku=np.array([sku_of[sku] for sku, _, _, _ in rows], np.int64),
             quantity=np.array([units for _, _, units, _ in rows], np.int64),
             together=np.full(len(rows), NO_GROUP),
@@ -143,7 +155,7 @@ def build(gathered: Gathered, now_ms: int, closed: Collection[str] = ()) -> Wave
     hit = np.array([order.id in gathered.hit for order in orders], bool)
     lines = [(sku, slot) for sku, slot, _, _ in rows]
     late = waits(gathered, made, lines, now_ms)
-    return Wave(made, orders, lines, stood, hit, late, gathered.shards)
+    return Wave(made, orders, party, line_orders, lines, stood, hit, late, gathered.shards)
 
 
 def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], list[Row]]:
@@ -227,9 +239,14 @@ def _kinds(order: Order, sets: dict[frozenset[str], int]) -> int:
     )
 
 
-def _due_h(order: Order, now_ms: int) -> float:
-    by_ms = order.reservation.extra.get(DELIVER_BY)
-    return _NEVER_H if by_ms is None else float((by_ms - now_ms) / _HOUR_MS)
+def _due_h(orders: list[Order], party: Ints, now_ms: int) -> Floats:
+    """When each party wants the first of its orders."""
+    due = np.full(len(np.unique(party)), _NEVER_H)
+    for at, order in zip(party.tolist(), orders, strict=True):
+        by_ms = order.reservation.extra.get(DELIVER_BY)
+        if by_ms is not None:
+            due[at] = min(due[at], (by_ms - now_ms) / _HOUR_MS)
+    return due
 
 
 def _is_shut(node: Node) -> bool:
@@ -318,7 +335,7 @@ def moves(wave: Wave, plan: Plan) -> list[Move]:
         if dock == NOWHERE or nodes[dock] == origin:
             continue
         row = sku, origin, nodes[dock], int(problem.orders.quantity[line])
-        order = int(problem.orders.line_order[line])
+        order = int(wave.line_orders[line])
         changed.setdefault((order, wave.shard_of(line)), []).append(row)
     return [
         Move(at, shard, _asked(wave.orders[at], shard, rows))

@@ -53,6 +53,7 @@ class Report:
     trigger: str
     started_at: int
     what_if: WhatIf = field(default_factory=WhatIf)
+    merge_orders: bool = False
     state: str = "gathering"
     orders: int | None = None
     cost_before: int | None = None
@@ -139,7 +140,7 @@ def _check_nodes(field: str, named: tuple[str, ...], gathered: Gathered) -> None
 def _judge(done: Done, report: Report) -> None:
     """What the moves have brought: sending from where orders stood, against from where they are."""
     wave, docks = done.wave, done.plan.line_dock
-    order = wave.problem.orders.line_order.tolist()
+    order = wave.line_orders.tolist()
     parts = ((order[line], wave.shard_of(line)) for line in range(len(order)))
     stays = np.array([part in done.refused for part in parts], bool) | (docks == NOWHERE)
     now = np.where(stays, wave.stood, docks)
@@ -150,7 +151,7 @@ def _judge(done: Done, report: Report) -> None:
 
 def _built(gathered: Gathered, report: Report) -> Wave:
     now_ms = time.time_ns() // 1_000_000
-    wave = build(gathered, now_ms, report.closed_nodes)
+    wave = build(gathered, now_ms, report.closed_nodes, merge=report.merge_orders)
     problem = validate(report.what_if.applied(wave.problem))
     if problem is not wave.problem:  # To wait for a supply costs less, too, over faster lanes.
         late = waits(gathered, problem, wave.lines, now_ms)

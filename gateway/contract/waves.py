@@ -49,6 +49,7 @@ class WaveBody(Body):
     touching: TouchingBody | None = None
     capacity_percent: Percent | Annotated[dict[Id, Percent], Meta(max_length=1_000)] | None = None
     days_faster: DaysFaster | None = None
+    merge_orders: bool | None = None
 
 
 class Step(Struct):
@@ -86,6 +87,7 @@ class Wave(Struct):
     trigger: Trigger
     capacity_percent: Percent | dict[Id, Percent] | None
     days_faster: int | None
+    merge_orders: bool
     orders: int | None
     lines_without_place: int | None
     cost_cents_before: int | None
@@ -148,7 +150,7 @@ class WaveOrder(Struct):
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "w-7", "state": "done", "scope": "confirmed", "max_seconds": 15, "dry_run": False,
     "closed_nodes": [], "touching": None, "trigger": "request", "capacity_percent": None,
-    "days_faster": None, "orders": 1204, "lines_without_place": 0,
+    "days_faster": None, "merge_orders": False, "orders": 1204, "lines_without_place": 0,
     "cost_cents_before": 912_033, "cost_cents_after": 841_220,
     "bound_cents": 838_114, "gap_share": 0.0037, "moved": 388, "refused_moves": 2,
     "hit_orders": None, "saved_cents": 69_120, "late_days_before": 31.5, "late_days_after": 4.0,

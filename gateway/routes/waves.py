@@ -34,6 +34,7 @@ def shown(wave: dict[str, Any]) -> dict[str, Any]:
         "trigger": wave["trigger"],
         "capacity_percent": wave["capacity_percent"],
         "days_faster": wave["days_faster"],
+        "merge_orders": wave["merge_orders"],
         "orders": wave["orders"],
         "lines_without_place": wave["lines_without_place"],
         "cost_cents_before": wave["cost_before"],
@@ -127,6 +128,7 @@ async def begin(ask: Ask) -> Response:
             for number, node in enumerate(body.closed_nodes or ())
         ],
         touching=_touching(body),
+        merge_orders=bool(body.merge_orders),
         **_supposed(body),
     )
     wave = told["wave"]

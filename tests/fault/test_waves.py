@@ -65,6 +65,7 @@ async def begun(real: Real, name: str) -> None:
             told = await ask(
                 real, "begin", name=name, scope="confirmed", max_seconds=2, dry_run=False,
                 closed_nodes=[], touching=None, capacity_percent=None, days_faster=None,
+                merge_orders=False,
             )  # fmt: skip
         except LineLost:
             return False

@@ -43,7 +43,7 @@ def ask(host: LocalHost, do: str, **more: Any) -> Any:
 def begin(host: LocalHost, name: str) -> Any:
     return ask(
         host, "begin", name=name, scope="confirmed", max_seconds=5, dry_run=True, closed_nodes=[],
-        touching=None, capacity_percent=None, days_faster=None,
+        touching=None, capacity_percent=None, days_faster=None, merge_orders=False,
     )  # fmt: skip
 
 

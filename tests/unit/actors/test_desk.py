@@ -64,6 +64,7 @@ class Office:
         asked: dict[str, Any] = {
             "name": None, "scope": "confirmed", "max_seconds": 1, "dry_run": False,
             "closed_nodes": [], "touching": None, "capacity_percent": None, "days_faster": None,
+            "merge_orders": False,
         }  # fmt: skip
         return self.desk.told({"do": "begin", **asked, **more})
 

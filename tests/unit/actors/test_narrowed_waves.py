@@ -10,7 +10,7 @@ from actors.waves import touching
 from actors.waves.problem import WEIGHTS, Wave, build
 from actors.waves.touching import Touching
 from actors.waves.wave import Report, WaveFailed, run
-from engine.record import DELIVER_BY
+from engine.record import CUSTOMER, DELIVER_BY
 from solver.problem import NOWHERE
 from tests.builders import adjust
 from tests.wave_shop import Shop
@@ -180,3 +180,40 @@ def test_what_is_nowhere_stays_and_the_rest_of_its_line_moves() -> None:
     asyncio.run(run(shop, told))
     assert shop.places("a") == {("A", "old"): 2, ("A", "n1"): 4}
     assert (told.moved, told.lines_without_place) == (1, 1)
+
+
+def merged(shop: Shop) -> Report:
+    """What a wave did that merges orders."""
+    told = report(merge_orders=True)
+    asyncio.run(run(shop, told))
+    return told
+
+
+def test_orders_of_one_customer_leave_in_one_parcel() -> None:
+    """Apart each is where it costs least; together the second parcel is saved."""
+    lanes = {"n1": {"z1": 300, "z2": 300}, "n2": {"z1": 310, "z2": 310}}
+    shop = Shop({"A": {"n1": 5, "n2": 5}, "B": {"n2": 5}}, lanes)
+    shop.order("a", "z1", ("A", 1), **{CUSTOMER: "c1"})
+    shop.order("b", "z1", ("B", 1), **{CUSTOMER: "c1"})
+    shop.order("other", "z1", ("A", 1), **{CUSTOMER: "c2"})
+    shop.order("elsewhere", "z2", ("A", 1), **{CUSTOMER: "c1"})
+    shop.order("nobody", "z1", ("A", 1))
+    alone = report()
+    asyncio.run(run(shop, alone))
+    assert (alone.moved, shop.places("a")) == (0, {("A", "n1"): 1})
+    told = merged(shop)
+    assert (told.orders, told.moved) == (5, 1)
+    assert shop.places("a") == {("A", "n2"): 1}
+    for key in ("other", "elsewhere", "nobody"):
+        assert shop.places(key) == {("A", "n1"): 1}
+
+
+def test_merged_orders_come_when_the_first_is_wanted() -> None:
+    shop = Shop({"A": {"n1": 5}, "B": {"n1": 5}}, {"n1": {"z1": 300}})
+    soon = time.time_ns() // 1_000_000 + DAY_MS
+    shop.order("a", "z1", ("A", 1), **{CUSTOMER: "c1", DELIVER_BY: soon + 5 * DAY_MS})
+    shop.order("b", "z1", ("B", 1), **{CUSTOMER: "c1", DELIVER_BY: soon})
+    wave = build(shop.gathered(), time.time_ns() // 1_000_000, merge=True)
+    assert len(wave.problem.orders.ids) == 1
+    assert wave.problem.orders.due[0] == pytest.approx(24, abs=0.1)
+    assert wave.line_orders.tolist() == [0, 1]
