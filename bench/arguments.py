@@ -134,9 +134,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _epilog() -> str:
-    lines = [f"  {scenario.name:12}{scenario.question}" for scenario in SCENARIOS.values()]
-    lines.append(f"  {'compare':12}Put two reports side by side.")
-    lines.append(f"  {'assign':12}Assign a wave of orders; `assign --help` has its options.")
-    lines.append(f"  {'online':12}Reserve orders one by one, with bid prices; as above.")
-    lines.append(f"  {'replenish':12}Plan orders and transfers on a real year; as above.")
+    lines = [f"  {scenario.name:14}{scenario.question}" for scenario in SCENARIOS.values()]
+    lines.append(f"  {'compare':14}Put two reports side by side.")
+    lines.append(f"  {'assign':14}Assign a wave of orders; `assign --help` has its options.")
+    lines.append(f"  {'online':14}Reserve orders one by one, with bid prices; as above.")
+    lines.append(f"  {'replenish':14}Plan orders and transfers on a real year; as above.")
     return "scenarios:\n" + "\n".join(lines)

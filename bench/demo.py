@@ -5,6 +5,7 @@ sold from by an open loop: baskets of real customers at their real times, compre
 of them the drop's crowd, more buyers than there are units. Baselines come before and after.
 """
 
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -73,13 +74,15 @@ def plan(year: Journey, stock: list[Stock], seconds: float, seed: int) -> Sale:
 
 
 def keep(report: Document, out: Path) -> list[Path]:
-    """Write report, page and, after a clean audit, the picture into ``out``. → what to look at."""
+    """Write report and page into ``out``, after a clean audit picture and wave. → what to see."""
+    wave = report.get("details", {}).pop(drop_wave.PAGE, None)
     write_json(report, out / "report.json")
     (out / "report.html").write_text(page(report))
     if not report["audit"]["clean"]:
         return [out / "report.html"]
     (out / "sale.svg").write_text(picture(report))
-    return [out / "report.html", out / "sale.svg"]
+    (out / "wave.html").write_text(wave)
+    return [out / "report.html", out / "sale.svg", out / "wave.html"]
 
 
 async def play(scenario: Scenario, options: Options) -> Run:
@@ -156,13 +159,13 @@ async def _sell(
 ) -> None:
     """The drop."""
     options.say(f"the drop: {len(sale.times):,} buyers, {sum(sale.drop.values()):,} units")
-    zones = sorted(around.zones)
+    zones, draws = sorted(around.zones), random.Random(options.seed)
 
     def members(basket: Basket) -> dict[str, object]:
         if len(basket) > 1 or basket[0][0] not in sale.drop:
             return {}
-        zone = zones[sum(basket[0][0].encode()) % len(zones)]
-        return {"campaign": CAMPAIGN, "channel": CHANNEL, "destination": {"zone": zone}}
+        to = {"zone": draws.choice(zones)}
+        return {"campaign": CAMPAIGN, "channel": CHANNEL, "destination": to}
 
     orders = Orders("drop", sale.baskets, members)
     step = Open(

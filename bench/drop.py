@@ -24,8 +24,10 @@ _NODES: Final = (
     ("dc-1", "warehouse", 0), ("dc-2", "warehouse", 0), ("dealer-1", "dealer", 120),
     ("dealer-2", "dealer", 120), ("dealer-3", "dealer", 150), ("platform-1", "third_party", 80),
 )  # fmt: skip
-#: Of each SKU's declared units: on hand in the warehouses, on order, and in transfer.
-_ON_HAND: Final = (("dc-1", 0.52), ("dc-2", 0.32))
+#: Of each SKU's declared units: on hand in the warehouses and in each other node, on order, and in
+#: transfer. What lies near buyers is little, and the first of them take it.
+_ON_HAND: Final = (("dc-1", 0.36), ("dc-2", 0.24))
+_ELSEWHERE: Final = 0.024
 _ON_ORDER: Final = 0.12
 _IN_TRANSFER: Final = 0.04
 _LANES_AT_ONCE: Final = 2_000
@@ -67,13 +69,13 @@ async def open_drop(
     rows = list(lanes(around.nodes, around.zones))
     for first in range(0, len(rows), _LANES_AT_ONCE):
         await _put(address, "/v1/lanes", {"lanes": rows[first : first + _LANES_AT_ONCE]})
-    await _stock(address, units)
+    await _stock(address, units, [name for name in around.nodes if name not in dict(_ON_HAND)])
     now = datetime.now(UTC)
     campaign = {
         "name": "Live drop", "channel": CHANNEL, "include_supplies": True,
         "starts_at": now.isoformat(), "ends_at": (now + timedelta(hours=2)).isoformat(),
         "items": [{"sku": sku, "quantity": count} for sku, count in units.items()],
-        "nodes": [name for name, kind, _ in _NODES if kind == "warehouse"],
+        "nodes": list(around.nodes),
     }  # fmt: skip
     await _put(address, f"/v1/campaigns/{CAMPAIGN}", campaign)
     preview: dict[str, Any] = await _post(address, f"/v1/campaigns/{CAMPAIGN}/preview")
@@ -89,25 +91,26 @@ async def close_drop(address: Address) -> dict[str, Any]:
     return told
 
 
-def parts(units: int) -> tuple[dict[str, int], int, int]:
-    """(on hand by warehouse, on order, in transfer) of a SKU's declared units."""
+def _parts(units: int, others: Sequence[str]) -> tuple[dict[str, int], int, int]:
+    """(on hand by node, on order, in transfer) of a SKU's declared units."""
     ordered, moving = int(units * _ON_ORDER), int(units * _IN_TRANSFER)
-    there = {node: int(units * share) for node, share in _ON_HAND}
+    shares = {**dict(_ON_HAND), **dict.fromkeys(others, _ELSEWHERE)}
+    there = {node: int(units * share) for node, share in shares.items()}
     there["dc-1"] += units - ordered - moving - sum(there.values())
     return there, ordered, moving
 
 
-async def _stock(address: Address, units: dict[str, int]) -> None:
-    """Warehouses, a purchase order and a transfer for each SKU."""
+async def _stock(address: Address, units: dict[str, int], others: Sequence[str]) -> None:
+    """All nodes, a purchase order and a transfer for each SKU."""
     rows = []
     for sku, count in units.items():
-        there, _, moving = parts(count)
+        there, _, moving = _parts(count, others)
         there["dc-2"] += moving  # It leaves from there in a moment.
-        rows += [(sku, node, at) for node, at in there.items()]
+        rows += [(sku, node, at) for node, at in there.items() if at]
     await adjust(address, "drop", rows)
     at = (datetime.now(UTC) + timedelta(hours=20)).isoformat()
     for sku, count in units.items():
-        _, ordered, moving = parts(count)
+        _, ordered, moving = _parts(count, others)
         if ordered:
             await _post(address, "/v1/supplies", {
                 "id": f"po-{sku}", "kind": "purchase_order", "sku": sku, "node": "dc-1",

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
-from bench.client import request
+from bench.client import ask, request
 from bench.load import Address
 from bench.processes import CannotStart
 from bench.product import expect
 from bench.scenario import Run
 
+#: Of a run's details, the page that the product draws of the wave.
+PAGE: Final = "wave_page"
 #: How long the plan may take, and how long its orders and moves may take beside.
 _PLAN_S: Final = 10
 _PATIENCE_S: Final = 60.0
@@ -27,6 +30,10 @@ async def assign(address: Address, run: Run) -> None:
     if wave["state"] != "done":
         raise CannotStart(f"the wave of the drop's orders failed: {wave['reason']}")
     _keep(wave, run)
+    ((status, page),) = await ask(address, [request("GET", f"/v1/waves/{wave['id']}/page")])
+    if status != HTTPStatus.OK:
+        raise CannotStart(f"the wave's page: {status}")
+    run.details[PAGE] = page.decode()
 
 
 def _keep(wave: dict[str, Any], run: Run) -> None:
