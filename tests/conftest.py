@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from solver.watched import Watched
 from tests.builders import Backend, ServerBackend
 
 _CHECKS_OFF = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -48,3 +49,10 @@ def server(request: pytest.FixtureRequest) -> ServerBackend:
     """Every kind of real server in turn."""
     found: ServerBackend = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def solver() -> Iterator[Watched]:
+    """A process that solves programs; it stays for all tests."""
+    with Watched() as one:
+        yield one
