@@ -1,0 +1,265 @@
+"""The generalised assignment problem: every item to one agent, agents within their capacities.
+
+It is a wave of single-line orders without its stock: the same relaxation by prices (Fisher 1981,
+Management Science 27, section 4), the same integer program, with published optima to be held to.
+"""
+
+import dataclasses
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from solver.effort import Clock
+from solver.errors import ProblemFault
+from solver.knapsack import pack
+from solver.mip import Floats, Ints, Limits, Program
+from solver.watched import Watched
+
+Bools = npt.NDArray[np.bool_]
+
+#: An item that no agent has yet.
+NOBODY: Final = -1
+#: Sums of costs up to here are exact in a float, with room for the grid of the prices.
+COST_MOST: Final = 10**9
+#: Prices lie on multiples of this, so that a bound made of them is exact.
+_GRID: Final = 1 / 1024
+#: Of the time given, the most that goes into prices before the integer program begins.
+_PRICES_SHARE: Final = 0.25
+_ROUNDS: Final = 400
+#: Rounds without a better bound until the step is halved.
+_PATIENCE: Final = 8
+#: How far above the best bound the optimum is thought to be, for the length of a step.
+_HOPE_SHARE: Final = 0.01
+#: Rounds between assignments made of what the knapsacks hold: they take longer than a round.
+_TRIED_EVERY: Final = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Agents:
+    """`cost` and `weight` (m agents x n items) and `capacity` (m), all whole numbers from 0.
+
+    An item weighs what it weighs with its agent, and costs what it costs there.
+    """
+
+    cost: Ints
+    weight: Ints
+    capacity: Ints
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Assigned:
+    """The agent of each item (n), what that costs, and what no assignment costs less than.
+
+    `bound` is recomputed by ourselves; `closed` where the solver of the integer program says as
+    well that nothing is better.
+    """
+
+    agent: Ints
+    cost: int
+    bound: int
+    closed: bool
+
+
+def validate(problem: Agents) -> Agents:
+    """`problem`, or `ProblemFault` with the array and row that cannot be, and what could."""
+    shape = problem.cost.shape
+    if problem.weight.shape != shape or problem.capacity.shape != shape[:1] or 0 in shape:
+        message = (
+            f"cost {shape}, weight {problem.weight.shape} and capacity "
+            f"{problem.capacity.shape} do not fit; give m x n, m x n and m, none of them 0"
+        )
+        raise ProblemFault(message)
+    for name in ("cost", "weight", "capacity"):
+        table = getattr(problem, name)
+        wrong = np.argwhere((table < 0) | (table > COST_MOST))
+        if len(wrong):
+            at = tuple(wrong[0].tolist())
+            message = f"{name}{list(at)} is {table[at]}; give 0 to {COST_MOST}"
+            raise ProblemFault(message)
+    homeless = np.flatnonzero((problem.weight > problem.capacity[:, None]).all(axis=0))
+    if len(homeless):
+        message = f"item {homeless[0]} is too heavy for every agent; raise a capacity"
+        raise ProblemFault(message)
+    return problem
+
+
+def solve(problem: Agents, clock: Clock, solver: Watched) -> Assigned | None:
+    """The cheapest assignment that is found until `clock` ends; None where none is.
+
+    Raises `ProblemFault` for a problem that makes no sense and `SolverFault` where it is proved
+    that no assignment keeps the capacities.
+    """
+    validate(problem)
+    search = _Search(problem, clock)
+    search.price()
+    if search.best is not None and search.cost <= search.bound:
+        return Assigned(search.best, search.cost, search.bound, True)
+    clock.tell("integer program", search.cost, search.bound)
+    found = solver.solve(
+        program(problem),
+        Limits(max(0.1, clock.left), seed=clock.effort.seed),
+        hint=None if search.best is None else _flags(search.best, len(problem.capacity)),
+    )
+    closed = False
+    if found is not None:
+        search.keep(found.values.reshape(problem.cost.shape).argmax(axis=0))
+        closed = found.optimal
+    if search.best is None:
+        return None
+    return Assigned(search.best, search.cost, search.bound, closed)
+
+
+def program(problem: Agents) -> Program:
+    """The integer program: a column for each agent and item, row by row."""
+    agents, items = problem.cost.shape
+    column = np.arange(agents * items)
+    agent, item = np.divmod(column, items)
+    return Program(
+        cost=problem.cost.ravel().astype(np.float64),
+        lower=np.zeros(len(column)),
+        upper=(problem.weight <= problem.capacity[:, None]).ravel().astype(np.float64),
+        integer=np.ones(len(column), bool),
+        row_lower=np.append(np.ones(items), np.full(agents, -np.inf)),
+        row_upper=np.append(np.ones(items), problem.capacity.astype(np.float64)),
+        entry_row=np.append(item, items + agent),
+        entry_column=np.append(column, column),
+        entry_value=np.append(np.ones(len(column)), problem.weight.ravel()),
+    )
+
+
+def bound(problem: Agents, price: Floats) -> tuple[float, Bools]:
+    """What no assignment costs less than, for any `price` (n) an item; and who takes what (m x n).
+
+    Every item may be had by nobody or by several, at its price: what is left is a knapsack for
+    each agent. Exact where prices are on the grid of `_GRID`.
+    """
+    taken = np.zeros(problem.cost.shape, bool)
+    total = float(price.sum())
+    for agent, gain in enumerate(price - problem.cost):
+        taken[agent] = pack(gain, problem.weight[agent], int(problem.capacity[agent]))
+        total -= float(gain[taken[agent]].sum())
+    return total, taken
+
+
+def _flags(agent: Ints, agents: int) -> Floats:
+    """The columns of `program` for an assignment."""
+    flags: Floats = (agent == np.arange(agents)[:, None]).ravel().astype(np.float64)
+    return flags
+
+
+class _Search:
+    """The best assignment and the best bound so far."""
+
+    def __init__(self, problem: Agents, clock: Clock) -> None:
+        self.problem = problem
+        self.clock = clock
+        self.best: Ints | None = None
+        #: Above whatever an assignment may cost, until there is one.
+        self.cost = int(problem.cost.max(axis=0).sum()) + 1
+        self.bound = int(problem.cost.min(axis=0).sum())
+
+    def keep(self, agent: Ints) -> None:
+        """Take an assignment that is cheaper than the best."""
+        cost = int(self.problem.cost[agent, np.arange(len(agent))].sum())
+        if cost < self.cost:
+            self.best, self.cost = agent, cost
+
+    def price(self) -> None:
+        """Prices by a subgradient method with Polyak's step; assignments made on the way.
+
+        Where nothing has become better for a while, the step is halved, from the best prices on.
+        """
+        problem, clock = self.problem, self.clock
+        end = clock.passed + _PRICES_SHARE * clock.left
+        price = np.sort(problem.cost, axis=0)[min(1, len(problem.capacity) - 1)].astype(float)
+        best, best_price, step, waited = -math.inf, price, 1.0, 0
+        for number in range(_ROUNDS):
+            low, taken = bound(problem, price)
+            waited += 1
+            if low > best:
+                best, best_price, waited = low, price, 0
+                self.bound = max(self.bound, math.ceil(best))
+            if number % _TRIED_EVERY == 0:
+                self.try_out(_claimed(problem, taken))
+                clock.tell("prices", self.cost, self.bound)
+            if waited == _PATIENCE:
+                price, step, waited = best_price, step / 2, 0
+            away = 1 - taken.sum(axis=0)
+            far = float((away * away).sum())
+            if far == 0:
+                # Everything is with one agent: the bound is an assignment's cost.
+                self.try_out(_claimed(problem, taken))
+            if self.cost <= self.bound or clock.passed > end or far == 0:
+                return
+            target = min(self.cost, best + _HOPE_SHARE * abs(best) + 1)
+            price = np.rint((price + step * (target - low) * away / far) / _GRID) * _GRID
+
+    def try_out(self, agent: Ints) -> None:
+        """Make an assignment of one that lacks items or weighs too much; keep it if it is good."""
+        full = completed(self.problem, agent)
+        if full is not None:
+            self.keep(improved(self.problem, full))
+
+
+def _claimed(problem: Agents, taken: Bools) -> Ints:
+    """Of those who take an item the one where it costs least; `NOBODY` where none does."""
+    cost = np.where(taken, problem.cost, COST_MOST + 1)
+    return np.where(taken.any(axis=0), cost.argmin(axis=0), NOBODY)
+
+
+def _left(problem: Agents, agent: Ints) -> Ints:
+    """What each agent (m) may still take; below 0 where he has too much."""
+    item = np.flatnonzero(agent != NOBODY)
+    left: Ints = problem.capacity.copy()
+    np.subtract.at(left, agent[item], problem.weight[agent[item], item])
+    return left
+
+
+def completed(problem: Agents, agent: Ints) -> Ints | None:
+    """`agent` with all items assigned, the one first that would lose most by its second choice.
+
+    An agent who has too much gives all of it back. None where an item is left that fits nowhere.
+    """
+    agent = agent.copy()
+    left = _left(problem, agent)
+    agent[np.isin(agent, np.flatnonzero(left < 0))] = NOBODY
+    left = np.where(left < 0, problem.capacity, left)
+    open_items = np.flatnonzero(agent == NOBODY)
+    while len(open_items):
+        fits = problem.weight[:, open_items] <= left[:, None]
+        cost = np.where(fits, problem.cost[:, open_items], 2.0 * COST_MOST)
+        if not fits.any(axis=0).all():
+            return None
+        ranked = np.sort(cost, axis=0)
+        regret = ranked[min(1, len(left) - 1)] - ranked[0]
+        place = int(regret.argmax())
+        item, chosen = open_items[place], int(cost[:, place].argmin())
+        agent[item] = chosen
+        left[chosen] -= problem.weight[chosen, item]
+        open_items = np.delete(open_items, place)
+    return agent
+
+
+def improved(problem: Agents, agent: Ints) -> Ints:
+    """`agent` after every move of one item and every exchange of two that saves something."""
+    agent = agent.copy()
+    items = np.arange(len(agent))
+    cost, weight = problem.cost, problem.weight
+    while True:
+        own_cost, own_weight = cost[agent, items], weight[agent, items]
+        left = _left(problem, agent)
+        moves = np.where(weight <= left[:, None], cost - own_cost, 0)
+        to, item = np.unravel_index(moves.argmin(), moves.shape)
+        # Row j, column k: what item j costs and weighs in the place of item k.
+        in_cost, in_weight = cost[agent].T - own_cost[:, None], weight[agent].T
+        fits = in_weight - own_weight[None, :] <= left[agent][None, :]
+        swaps = np.where(fits & fits.T, in_cost + in_cost.T, 0)
+        one, other = np.unravel_index(swaps.argmin(), swaps.shape)
+        if min(moves[to, item], swaps[one, other]) >= 0:
+            return agent
+        if moves[to, item] <= swaps[one, other]:
+            agent[item] = to
+        else:
+            agent[one], agent[other] = agent[other], agent[one]
