@@ -139,4 +139,6 @@ def _epilog() -> str:
     lines.append(f"  {'assign':14}Assign a wave of orders; `assign --help` has its options.")
     lines.append(f"  {'online':14}Reserve orders one by one, with bid prices; as above.")
     lines.append(f"  {'replenish':14}Plan orders and transfers on a real year; as above.")
+    lines.append(f"  {'gap':14}Solve published assignment problems from files; as above.")
+    lines.append(f"  {'cap':14}Solve published warehouse location problems from files; as above.")
     return "scenarios:\n" + "\n".join(lines)

@@ -21,6 +21,7 @@ from bench.assignment import cli as assignment
 from bench.catalogue import SCENARIOS
 from bench.compare import MEMBERS, compare, show_changes
 from bench.figures import FailIf, UsageError
+from bench.library import cli as library
 from bench.online import cli as online
 from bench.page import page
 from bench.planning import cli as planning
@@ -33,6 +34,8 @@ _BUSY_SHARE_MAX: Final = 0.1
 #: What needs no engine: plans against rules in use, with options of their own.
 _PLANS: Final = {
     "assign": assignment.main,
+    "cap": library.main_cap,
+    "gap": library.main_gap,
     "online": online.main,
     "replenish": planning.main,
 }
