@@ -9,15 +9,12 @@ import math
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from solver.effort import Clock
 from solver.errors import ProblemFault
-from solver.knapsack import pack
+from solver.knapsack import Bools, near_best, pack
 from solver.mip import Floats, Ints, Limits, Program
 from solver.watched import Watched
-
-Bools = npt.NDArray[np.bool_]
 
 #: An item that no agent has yet.
 NOBODY: Final = -1
@@ -28,6 +25,10 @@ _GRID: Final = 1 / 1024
 #: Of the time given, the most that goes into prices before the integer program begins.
 _PRICES_SHARE: Final = 0.25
 _ROUNDS: Final = 400
+#: Of the time left, the most that goes into programs over patterns.
+_PATTERNS_SHARE: Final = 0.4
+#: With more of them the solver takes longer than for the whole problem agent by item.
+_PATTERNS_MOST: Final = 2_500
 #: Rounds without a better bound until the step is halved.
 _PATIENCE: Final = 8
 #: How far above the best bound the optimum is thought to be, for the length of a step.
@@ -94,21 +95,13 @@ def solve(problem: Agents, clock: Clock, solver: Watched) -> Assigned | None:
     validate(problem)
     search = _Search(problem, clock)
     search.price()
-    if search.best is not None and search.cost <= search.bound:
-        return Assigned(search.best, search.cost, search.bound, True)
-    clock.tell("integer program", search.cost, search.bound)
-    found = solver.solve(
-        program(problem),
-        Limits(max(0.1, clock.left), seed=clock.effort.seed),
-        hint=None if search.best is None else _flags(search.best, len(problem.capacity)),
-    )
-    closed = False
-    if found is not None:
-        search.keep(found.values.reshape(problem.cost.shape).argmax(axis=0))
-        closed = found.optimal
+    search.combine(solver)
+    if not search.closed:
+        clock.tell("integer program", search.cost, search.bound)
+        search.ask(solver, program(problem), Limits(max(0.1, clock.left), seed=clock.effort.seed))
     if search.best is None:
         return None
-    return Assigned(search.best, search.cost, search.bound, closed)
+    return Assigned(search.best, search.cost, search.bound, search.closed)
 
 
 def program(problem: Agents) -> Program:
@@ -156,6 +149,8 @@ class _Search:
         self.problem = problem
         self.clock = clock
         self.best: Ints | None = None
+        self.best_price = np.zeros(problem.cost.shape[1])
+        self.proved = False
         #: Above whatever an assignment may cost, until there is one.
         self.cost = int(problem.cost.max(axis=0).sum()) + 1
         self.bound = int(problem.cost.min(axis=0).sum())
@@ -166,6 +161,54 @@ class _Search:
         if cost < self.cost:
             self.best, self.cost = agent, cost
 
+    @property
+    def closed(self) -> bool:
+        """Whether there is an assignment and none is better, by the bound or a solver's word."""
+        return self.best is not None and (self.proved or self.cost <= self.bound)
+
+    def ask(self, solver: Watched, whole: Program, limits: Limits) -> None:
+        """The integer program of the whole problem, from the best assignment on."""
+        hint = None if self.best is None else _flags(self.best, len(self.problem.capacity))
+        found = solver.solve(whole, limits, hint=hint)
+        if found is not None:
+            self.keep(found.values.reshape(self.problem.cost.shape).argmax(axis=0))
+            self.proved = found.optimal
+
+    def combine(self, solver: Watched) -> None:
+        """Integer programs over all the patterns that a good assignment can be made of.
+
+        In an assignment that costs no more than the bound and some slack, no agent's set of items
+        is worse than his best, at the prices, by more than that. Where these sets are few they are
+        all listed, and choosing among them settles whether there is such an assignment.
+        """
+        problem, clock = self.problem, self.clock
+        if self.closed:
+            return
+        end = clock.passed + _PATTERNS_SHARE * clock.left
+        low, _ = bound(problem, self.best_price)
+        most, step = self.bound, 1
+        while clock.passed < end:
+            most = min(most, self.cost - 1)
+            patterns = _patterns(problem, self.best_price, most - low)
+            if patterns is None:
+                return
+            clock.tell("patterns", self.cost, self.bound)
+            choice, agent, held = _choice(problem, patterns, self.cost)
+            limits = Limits(max(0.1, end - clock.passed), seed=clock.effort.seed)
+            found = solver.solve(choice, limits)
+            if found is None:
+                return
+            chosen = np.flatnonzero(found.values[: len(held)] > 0.5)
+            if held[chosen].any(axis=0).all():
+                self.keep((held[chosen] * (agent[chosen, None] + 1)).sum(axis=0) - 1)
+            if not found.optimal:
+                return
+            self.proved = self.cost - 1 <= most
+            if self.proved:
+                # If there is no assignment even so, the whole program says that there can be none.
+                return
+            most, step = most + step, 2 * step
+
     def price(self) -> None:
         """Prices by a subgradient method with Polyak's step; assignments made on the way.
 
@@ -174,18 +217,18 @@ class _Search:
         problem, clock = self.problem, self.clock
         end = clock.passed + _PRICES_SHARE * clock.left
         price = np.sort(problem.cost, axis=0)[min(1, len(problem.capacity) - 1)].astype(float)
-        best, best_price, step, waited = -math.inf, price, 1.0, 0
+        best, self.best_price, step, waited = -math.inf, price, 1.0, 0
         for number in range(_ROUNDS):
             low, taken = bound(problem, price)
             waited += 1
             if low > best:
-                best, best_price, waited = low, price, 0
+                best, self.best_price, waited = low, price, 0
                 self.bound = max(self.bound, math.ceil(best))
             if number % _TRIED_EVERY == 0:
                 self.try_out(_claimed(problem, taken))
                 clock.tell("prices", self.cost, self.bound)
             if waited == _PATIENCE:
-                price, step, waited = best_price, step / 2, 0
+                price, step, waited = self.best_price, step / 2, 0
             away = 1 - taken.sum(axis=0)
             far = float((away * away).sum())
             if far == 0:
@@ -201,6 +244,45 @@ class _Search:
         full = completed(self.problem, agent)
         if full is not None:
             self.keep(improved(self.problem, full))
+
+
+def _patterns(problem: Agents, price: Floats, slack: float) -> list[Bools] | None:
+    """Of each agent all sets of items within `slack` of his best; None where they are many."""
+    patterns, left = [], _PATTERNS_MOST
+    for agent, gain in enumerate(price - problem.cost):
+        capacity = int(problem.capacity[agent])
+        sets = near_best(gain, problem.weight[agent], capacity, slack, most=left)
+        if sets is None:
+            return None
+        patterns.append(sets)
+        left -= len(sets)
+    return patterns
+
+
+def _choice(problem: Agents, patterns: list[Bools], dear: int) -> tuple[Program, Ints, Bools]:
+    """The program that chooses at most one pattern an agent; agent and items of its columns.
+
+    Behind these there is a column an item for leaving it at a cost of `dear`, so that there always
+    is a solution.
+    """
+    agents, items = problem.cost.shape
+    agent = np.repeat(np.arange(agents), [len(sets) for sets in patterns])
+    held = np.concatenate(patterns)
+    column, item = np.nonzero(held)
+    left = np.arange(items)
+    columns = len(held) + items
+    whole = Program(
+        cost=np.append((held * problem.cost[agent]).sum(axis=1), np.full(items, float(dear))),
+        lower=np.zeros(columns),
+        upper=np.ones(columns),
+        integer=np.ones(columns, bool),
+        row_lower=np.append(np.ones(items), np.zeros(agents)),
+        row_upper=np.ones(items + agents),
+        entry_row=np.concatenate([item, left, items + agent]),
+        entry_column=np.concatenate([column, len(held) + left, np.arange(len(held))]),
+        entry_value=np.ones(len(column) + columns),
+    )
+    return whole, agent, held
 
 
 def _claimed(problem: Agents, taken: Bools) -> Ints:

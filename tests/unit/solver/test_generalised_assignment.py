@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 
 from solver.effort import Clock, Effort
 from solver.errors import ProblemFault, SolverFault
-from solver.generalised_assignment import NOBODY, Agents, bound, completed, improved, solve
-from solver.knapsack import pack
+from solver.generalised_assignment import (
+    NOBODY,
+    Agents,
+    bound,
+    completed,
+    improved,
+    program,
+    solve,
+)
+from solver.knapsack import near_best, pack
+from solver.mip import Limits
 from solver.watched import Watched
 
 
@@ -90,6 +99,48 @@ def test_a_knapsack_holds_the_best_that_fits(things: list[tuple[int, int]], capa
     best = max(gain[one].sum() for one in every if weight[one].sum() <= capacity)
     assert gain[taken].sum() == best
     assert weight[taken].sum() <= capacity
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 30), st.integers(0, 9)), max_size=7),
+    st.integers(0, 30),
+    st.integers(0, 20),
+)
+def test_sets_near_the_best_are_all_listed_and_no_others(
+    things: list[tuple[int, int]], capacity: int, slack: int
+) -> None:
+    gain = np.array([one for one, _ in things], float)
+    weight = np.array([heavy for _, heavy in things], np.int64)
+    every = [np.array(one, bool) for one in itertools.product((0, 1), repeat=len(things))]
+    fitting = [one for one in every if weight[one].sum() <= capacity]
+    best = max(gain[one].sum() for one in fitting)
+    near = {tuple(one.tolist()) for one in fitting if gain[one].sum() >= best - slack}
+    listed = near_best(gain, weight, capacity, slack, most=1_000)
+    assert listed is not None
+    assert len(listed) == len(near)
+    assert {tuple(one.tolist()) for one in listed} == near
+
+
+def test_sets_near_the_best_are_not_listed_where_they_are_many() -> None:
+    gain, weight = np.ones(12), np.ones(12, np.int64)
+    assert near_best(gain, weight, 6, 0.0, most=100) is None
+    assert near_best(gain, weight, 10**7, 0.0, most=100) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_settles_it_the_optimum_is_that_of_the_whole_program(
+    solver: Watched, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    cost, weight = rng.integers(15, 26, (4, 24)), rng.integers(5, 26, (4, 24))
+    problem = Agents(cost, weight, np.full(4, round(0.75 * 15 * 24 / 4)))
+    best = solver.solve(program(problem), Limits(20.0))
+    found = solve(problem, Clock(Effort(seconds=20)), solver)
+    assert best is not None
+    assert best.optimal
+    assert found is not None
+    assert found.closed
+    assert (found.cost, found.bound <= found.cost) == (round(best.objective), True)
 
 
 def test_a_large_knapsack_is_coarse_and_worth_no_less() -> None:
