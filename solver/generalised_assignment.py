@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from solver.ascent import Ascent
 from solver.effort import Clock
 from solver.errors import ProblemFault
 from solver.knapsack import Bools, near_best, pack
@@ -28,11 +29,9 @@ _ROUNDS: Final = 400
 #: Of the time left, the most that goes into programs over patterns.
 _PATTERNS_SHARE: Final = 0.4
 #: With more of them the solver takes longer than for the whole problem agent by item.
-_PATTERNS_MOST: Final = 2_500
-#: Rounds without a better bound until the step is halved.
-_PATIENCE: Final = 8
-#: How far above the best bound the optimum is thought to be, for the length of a step.
-_HOPE_SHARE: Final = 0.01
+_PATTERNS_MOST: Final = 2_000
+#: Times that a slack is tried between none and one with too many patterns.
+_HALVINGS: Final = 8
 #: Rounds between assignments made of what the knapsacks hold: they take longer than a round.
 _TRIED_EVERY: Final = 5
 
@@ -136,10 +135,10 @@ def bound(problem: Agents, price: Floats) -> tuple[float, Bools]:
     return total, taken
 
 
-def _flags(agent: Ints, agents: int) -> Floats:
-    """The columns of `program` for an assignment."""
-    flags: Floats = (agent == np.arange(agents)[:, None]).ravel().astype(np.float64)
-    return flags
+def _on_grid(price: Floats) -> Floats:
+    """Prices with which sums are exact."""
+    rounded: Floats = np.rint(price / _GRID) * _GRID
+    return rounded
 
 
 class _Search:
@@ -167,83 +166,82 @@ class _Search:
         return self.best is not None and (self.proved or self.cost <= self.bound)
 
     def ask(self, solver: Watched, whole: Program, limits: Limits) -> None:
-        """The integer program of the whole problem, from the best assignment on."""
-        hint = None if self.best is None else _flags(self.best, len(self.problem.capacity))
-        found = solver.solve(whole, limits, hint=hint)
+        """The integer program of the whole problem.
+
+        It does not begin at the best assignment: with it HiGHS took twice as long on b05200.
+        """
+        found = solver.solve(whole, limits)
         if found is not None:
             self.keep(found.values.reshape(self.problem.cost.shape).argmax(axis=0))
             self.proved = found.optimal
 
     def combine(self, solver: Watched) -> None:
-        """Integer programs over all the patterns that a good assignment can be made of.
+        """An integer program over all the patterns that a good assignment can be made of.
 
         In an assignment that costs no more than the bound and some slack, no agent's set of items
-        is worse than his best, at the prices, by more than that. Where these sets are few they are
-        all listed, and choosing among them settles whether there is such an assignment.
+        is worse than his best, at the prices, by more than that. These sets are listed, for as much
+        slack as their number allows; choosing among them settles whether there is one so cheap.
         """
         problem, clock = self.problem, self.clock
         if self.closed:
             return
-        end = clock.passed + _PATTERNS_SHARE * clock.left
         low, _ = bound(problem, self.best_price)
-        most, step = self.bound, 1
-        while clock.passed < end:
-            most = min(most, self.cost - 1)
-            patterns = _patterns(problem, self.best_price, most - low)
-            if patterns is None:
-                return
-            clock.tell("patterns", self.cost, self.bound)
-            choice, agent, held = _choice(problem, patterns, self.cost)
-            limits = Limits(max(0.1, end - clock.passed), seed=clock.effort.seed)
-            found = solver.solve(choice, limits)
-            if found is None:
-                return
-            chosen = np.flatnonzero(found.values[: len(held)] > 0.5)
-            if held[chosen].any(axis=0).all():
-                self.keep((held[chosen] * (agent[chosen, None] + 1)).sum(axis=0) - 1)
-            if not found.optimal:
-                return
-            self.proved = self.cost - 1 <= most
-            if self.proved:
-                # If there is no assignment even so, the whole program says that there can be none.
-                return
-            most, step = most + step, 2 * step
+        slack, patterns = _near(problem, self.best_price, max(0.0, self.cost - 1 - low))
+        clock.tell("patterns", self.cost, self.bound)
+        choice, agent, held = _choice(problem, patterns, self.cost)
+        limits = Limits(max(0.1, _PATTERNS_SHARE * clock.left), seed=clock.effort.seed)
+        found = solver.solve(choice, limits)
+        if found is None:
+            return
+        chosen = np.flatnonzero(found.values[: len(held)] > 0.5)
+        if held[chosen].any(axis=0).all():
+            self.keep((held[chosen] * (agent[chosen, None] + 1)).sum(axis=0) - 1)
+        self.proved = found.optimal and self.cost - 1 <= low + slack
 
     def price(self) -> None:
-        """Prices by a subgradient method with Polyak's step; assignments made on the way.
-
-        Where nothing has become better for a while, the step is halved, from the best prices on.
-        """
+        """Prices that lift the bound, and assignments made of what agents take at them."""
         problem, clock = self.problem, self.clock
         end = clock.passed + _PRICES_SHARE * clock.left
-        price = np.sort(problem.cost, axis=0)[min(1, len(problem.capacity) - 1)].astype(float)
-        best, self.best_price, step, waited = -math.inf, price, 1.0, 0
+        second = min(1, len(problem.capacity) - 1)
+        ascent = Ascent(np.sort(problem.cost, axis=0)[second].astype(np.float64))
         for number in range(_ROUNDS):
-            low, taken = bound(problem, price)
-            waited += 1
-            if low > best:
-                best, self.best_price, waited = low, price, 0
-                self.bound = max(self.bound, math.ceil(best))
-            if number % _TRIED_EVERY == 0:
+            low, taken = bound(problem, _on_grid(ascent.price))
+            self.bound = max(self.bound, math.ceil(low))
+            moved = ascent.move(low, 1.0 - taken.sum(axis=0), self.cost)
+            if number % _TRIED_EVERY == 0 or not moved:
                 self.try_out(_claimed(problem, taken))
                 clock.tell("prices", self.cost, self.bound)
-            if waited == _PATIENCE:
-                price, step, waited = self.best_price, step / 2, 0
-            away = 1 - taken.sum(axis=0)
-            far = float((away * away).sum())
-            if far == 0:
-                # Everything is with one agent: the bound is an assignment's cost.
-                self.try_out(_claimed(problem, taken))
-            if self.cost <= self.bound or clock.passed > end or far == 0:
-                return
-            target = min(self.cost, best + _HOPE_SHARE * abs(best) + 1)
-            price = np.rint((price + step * (target - low) * away / far) / _GRID) * _GRID
+            if not moved or self.closed or clock.passed > end:
+                break
+        self.best_price = _on_grid(ascent.best_price)
 
     def try_out(self, agent: Ints) -> None:
         """Make an assignment of one that lacks items or weighs too much; keep it if it is good."""
         full = completed(self.problem, agent)
         if full is not None:
             self.keep(improved(self.problem, full))
+
+
+def _near(problem: Agents, price: Floats, most: float) -> tuple[float, list[Bools]]:
+    """A slack up to `most` for which patterns are few enough, the larger the better; and these.
+
+    Without any slack they are an agent's best alone, unless there are too many of those: then none.
+    """
+    every = _patterns(problem, price, most)
+    if every is not None:
+        return most, every
+    empty = np.zeros((0, problem.cost.shape[1]), bool)
+    # Below 0 nothing is listed, and nothing is proved.
+    found: tuple[float, list[Bools]] = (-1.0, [empty] * len(problem.capacity))
+    low, high = 0.0, most
+    for _ in range(_HALVINGS):
+        slack = (low + high) / 2
+        patterns = _patterns(problem, price, slack)
+        if patterns is None:
+            high = slack
+        else:
+            low, found = slack, (slack, patterns)
+    return found
 
 
 def _patterns(problem: Agents, price: Floats, slack: float) -> list[Bools] | None:

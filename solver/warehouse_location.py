@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from solver.ascent import Ascent
 from solver.effort import Clock
 from solver.errors import ProblemFault
 from solver.mip import Floats, Ints, Limits, Program
@@ -21,11 +22,9 @@ Bools = npt.NDArray[np.bool_]
 
 #: Of the time given, the most that goes into prices before the integer program begins.
 _PRICES_SHARE: Final = 0.15
-_ROUNDS: Final = 300
+_ROUNDS: Final = 500
 #: For the last transport problem, whatever is left: it takes a hundredth of that as a rule.
 _TRANSPORT_S: Final = 1.0
-#: Rounds without a better bound until the step is halved.
-_PATIENCE: Final = 8
 #: What is left of demand when it counts as served: sums of floats.
 _TINY: Final = 1e-9
 
@@ -270,26 +269,20 @@ class _Search:
         self.take(opened, _served(self.problem, opened))
 
     def price(self) -> None:
-        """Prices by a subgradient method with Polyak's step; plans made on the way."""
+        """Prices that lift the bound, and plans made of who opens at them."""
         problem, clock = self.problem, self.clock
         end = clock.passed + _PRICES_SHARE * clock.left
         fewest = least_open(problem)
-        price = problem.cost.min(axis=0)
-        best_price, step, waited = price, 1.0, 0
+        ascent = Ascent(problem.cost.min(axis=0))
         seen: set[bytes] = set()
         for _ in range(_ROUNDS):
-            low, opened, share = bound(problem, price, fewest)
-            waited += 1
+            low, opened, share = bound(problem, ascent.price, fewest)
             if low > self.bound:
-                self.bound, best_price, waited = low, price, 0
+                self.bound = low
                 clock.tell("prices", self.cost, self.bound)
             if opened.tobytes() not in seen:
                 seen.add(opened.tobytes())
                 self.keep(opened)
-            if waited == _PATIENCE:
-                price, step, waited = best_price, step / 2, 0
-            away = 1.0 - share.sum(axis=0)
-            far = float((away * away).sum())
-            if far < _TINY or clock.passed > end:
+            moved = ascent.move(low, 1.0 - share.sum(axis=0), self.cost)
+            if not moved or clock.passed > end:
                 return
-            price = price + step * (self.cost - low) * away / far
