@@ -5,6 +5,7 @@ that he has, and goes on with it when the process had to be ended.
 """
 
 import multiprocessing
+import signal
 import time
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -24,6 +25,8 @@ _Asked = tuple[Program, Limits, Engine, Floats | None]
 
 def _serve(asked: Connection) -> None:
     """Solve what comes, until nobody is there to ask."""
+    # Ctrl-C reaches this process too; whoever asks ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     asked.send(None)
     while True:
         try:

@@ -148,7 +148,7 @@ def _verdict(results: Sequence[Result]) -> int:
         return 0
     _errors.print(
         f"bench: {len(failed)} of {len(results)} are not fine; {failed[0].file}: "
-        f"{failed[0].wrong[0]}; try more --seconds",
+        f"{failed[0].wrong[0]}; --json has all of them, more --seconds may find better",
         markup=False,
         soft_wrap=True,
     )
