@@ -29,7 +29,7 @@ _ROUNDS: Final = 400
 #: Of the time left, the most that goes into programs over patterns.
 _PATTERNS_SHARE: Final = 0.4
 #: With more of them the solver takes longer than for the whole problem agent by item.
-_PATTERNS_MOST: Final = 2_000
+_PATTERNS_MOST: Final = 1_000
 #: Times that a slack is tried between none and one with too many patterns.
 _HALVINGS: Final = 8
 #: Rounds between assignments made of what the knapsacks hold: they take longer than a round.
