@@ -74,13 +74,15 @@ def plan(year: Journey, stock: list[Stock], seconds: float, seed: int) -> Sale:
 
 
 def keep(report: Document, out: Path) -> list[Path]:
-    """Write report and page into ``out``, after a clean audit picture and wave. → what to see."""
+    """Write report and page into ``out``, after a clean audit picture and wave, if any. → paths."""
     wave = report.get("details", {}).pop(drop_wave.PAGE, None)
     write_json(report, out / "report.json")
     (out / "report.html").write_text(page(report))
     if not report["audit"]["clean"]:
         return [out / "report.html"]
     (out / "sale.svg").write_text(picture(report))
+    if wave is None:
+        return [out / "report.html", out / "sale.svg"]
     (out / "wave.html").write_text(wave)
     return [out / "report.html", out / "sale.svg", out / "wave.html"]
 
