@@ -7,14 +7,13 @@ comes from one node where one has it, the cheapest such; else from few, the chea
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from engine.bids import bid_cents
 from engine.demand import Demand
 from engine.lanes import ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, LATE_LOOKED_AT, ON_HAND_MAX, SPLIT_MAX
-from engine.ranking import Found, Order, order_of
+from engine.ranking import Found, Order, order_of, worth_keeping
 from engine.shares import sellable_to, share_of
 from engine.stock import Book, Position
-from engine.visible import cost_key, serves_of, units_of, view_name
+from engine.visible import cost_key, is_here, serves_of, units_of, view_name
 
 Choice: TypeAlias = list[tuple[Position, int]]
 _HOUR_MS = 3_600_000
@@ -83,6 +82,9 @@ def taken(found: Iterable[Found], units: int) -> Choice:
 
 def _whole(book: Book, units: int, demand: Demand) -> Position | None:
     """The cheapest position that has all units. Those further on cost more whatever they are."""
+    assert demand.zone is not None
+    if not worth_keeping(book, cost_key(view_name(book, demand), demand.zone, units, units)):
+        return looked_through(book, units, demand)
     order = by_cost(book, units, demand, need=units)
     best: Position | None = None
     least = 0
@@ -101,6 +103,32 @@ def _whole(book: Book, units: int, demand: Demand) -> Position | None:
     return best
 
 
+def looked_through(book: Book, units: int, demand: Demand) -> Position | None:
+    """The cheapest position that has all units, by looking at each."""
+    best = min(priced(book, units, demand), default=None)
+    return None if best is None else book.positions[best[3]]
+
+
+def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, str]]:
+    """(cents with lateness, without, priority, slot) of each position that has all units."""
+    lanes, bids = demand.lanes, demand.bids
+    assert lanes is not None
+    serves, there = serves_of(demand), units_of(book, demand.share)
+    parcels, each, grams = bids.parcels, book.bids, book.members[1] * units
+    found = []
+    for slot, position in book.positions.items():
+        node = position.node
+        if there(position) < units or node not in lanes or not serves(position):
+            continue
+        lane, place = lanes[node], position.place
+        cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
+        if parcels or each:
+            cents += parcels.get(node, 0) + each.get(node, 0) * units
+        late = 0 if demand.deliver_by_ms is None else late_cents(position, demand)
+        found.append((cents + late, cents, place.priority, slot))
+    return found
+
+
 def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
     """Places with ``need`` units or more, by (cents, priority) of sending ``units`` from there."""
     zone, lanes, bids = demand.zone, demand.lanes, demand.bids
@@ -108,16 +136,21 @@ def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
     assert lanes is not None
 
     def make() -> Order:
-        serves = serves_of(demand)
+        # Most SKUs lie in a few places that serve everybody: to look at these costs most here.
+        serves = serves_of(demand) if book.restricted or demand.pool else is_here
         grams = book.members[1] * units
+        parcels, each = bids.parcels, book.bids
 
         def fixed(position: Position) -> tuple[int, int] | None:
-            lane = lanes.get(position.node)
+            node = position.node
+            lane = lanes.get(node)
             if lane is None or not serves(position):
                 return None
             place = position.place
             cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
-            return (cents + bid_cents(position, units, bids), place.priority)
+            if parcels or each:
+                cents += parcels.get(node, 0) + each.get(node, 0) * units
+            return (cents, place.priority)
 
         return Order(book, fixed, units_of(book, demand.share), need)
 

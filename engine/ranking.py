@@ -8,7 +8,7 @@ the last one, and at what has come back since, never at all there is.
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from engine.limits import ORDERS_MAX
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Fixed: TypeAlias = Callable[["Position"], tuple[int, ...] | None]
 #: Units there that may be taken.
 Units: TypeAlias = Callable[["Position"], int]
+#: Places of a SKU that are looked at one by one sooner than kept in an order.
+FEW: Final = 16
 #: (fixed, -units or 0, slot)
 _Entry: TypeAlias = tuple[tuple[int, ...], int, str]
 #: A position's fixed part, the position, and its units.
@@ -41,12 +43,22 @@ class Order:
         self._units = units
         self._need = need
         self._fullest = fullest
-        #: By slot the entry of the heap that counts; others are skipped.
-        self._entries: dict[str, _Entry] = {}
-        self._heap: list[_Entry] = []
-        self.seen = len(book.risen)  # So many of those whose units rose are known here.
+        heap: list[_Entry] = []
         for position in book.positions.values():
-            self._look(position)
+            place = fixed(position)
+            if place is None:
+                continue
+            there = units(position)
+            if there >= need:
+                heap.append((place, -there if fullest else 0, position.slot))
+                if not fullest:
+                    continue
+            position.is_watched = True
+        #: By slot the entry of the heap that counts; others are skipped.
+        self._entries: dict[str, _Entry] = {entry[2]: entry for entry in heap}
+        heapify(heap)
+        self._heap = heap
+        self.seen = len(book.risen)  # So many of those whose units rose are known here.
 
     def best(self) -> "Position | None":
         """The first position."""
@@ -124,6 +136,19 @@ class Order:
             heappush(self._heap, entry)
         if self._fullest:
             position.is_watched = True
+
+
+def worth_keeping(book: "Book", key: tuple[Any, ...]) -> bool:
+    """Whether to make an order for ``key``, or to look through the few places there are this once.
+
+    Who asks for what nobody has asked for lately will mostly be the only one.
+    """
+    if len(book.positions) > FEW or key in book.orders or key in book.asked:
+        return True
+    if len(book.asked) >= ORDERS_MAX:
+        book.asked.clear()
+    book.asked.add(key)
+    return False
 
 
 def order_of(book: "Book", key: tuple[Any, ...], make: Callable[[], Order]) -> Order:

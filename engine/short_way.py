@@ -8,12 +8,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from engine.bids import as_decided
 from engine.commands import Command, Reply
-from engine.costed import by_cost
+from engine.costed import by_cost, looked_through
 from engine.demand import OF_CAMPAIGN, Demand
 from engine.effects import HELD
 from engine.lanes import Lane, ready_at
 from engine.outcome import Outcome
-from engine.ranking import for_everybody
+from engine.ranking import for_everybody, worth_keeping
 from engine.record import (
     CAMPAIGN,
     CHANNEL,
@@ -143,12 +143,16 @@ def _cheapest(
     if lanes is None:
         return None
     name = None if share is None else share.name
-    order = book.orders.get(cost_key(name, zone, units, units))
+    key = cost_key(name, zone, units, units)
+    order = book.orders.get(key)
     if order is None:
-        order = by_cost(
-            book, units, Demand(share=name, zone=zone, lanes=lanes, bids=state.bids), units
-        )
-    position = order.best()
+        demand = Demand(share=name, zone=zone, lanes=lanes, bids=state.bids)
+        if not worth_keeping(book, key):
+            position = looked_through(book, units, demand)
+        else:
+            position = by_cost(book, units, demand, units).best()
+    else:
+        position = order.best()
     if position is None:
         return None
     lane = lanes[position.node]

@@ -225,6 +225,7 @@ class Book:
     """All a shard knows of one SKU."""
 
     __slots__ = (
+        "asked",
         "bids",
         "by_customer",
         "hinted_until_ms",
@@ -275,7 +276,9 @@ class Book:
         self.restricted = 0
         #: Fields of records that took this SKU; some may have gone since.
         self.takers = Takers()
-        #: See ``ranking``; and watched positions that may have more to sell, the oldest first.
+        #: See ``ranking``: what was asked for once; the orders; and watched positions that may have
+        #: more to sell, the oldest first.
+        self.asked: set[tuple[Any, ...]] = set()
         self.orders: dict[tuple[Any, ...], Order] = {}
         self.risen: list[Position] = []
         #: Positions of what is on its way, by supply.

@@ -8,9 +8,10 @@ each line leaves from the cheapest node of the set (the patterns that waves choo
 from collections.abc import Sequence
 from math import inf
 
-from engine.costed import by_cost, late_cents
+from engine.costed import by_cost, late_cents, priced
 from engine.demand import Demand
 from engine.limits import NEAR_LOOKED_AT, ON_HAND_MAX, SPLIT_CENTS
+from engine.ranking import FEW
 from engine.stock import Book, Position
 from engine.visible import serves_of, units_of
 
@@ -23,14 +24,13 @@ def together(wanted: Sequence[tuple[Book, int]], demand: Demand) -> list[Positio
     near: dict[str, Position] = {}
     few = max(_NEAR_MIN, NEAR_LOOKED_AT // len(wanted))
     # Whoever has everything has the SKU that lies in the fewest places.
-    rarest = min(len(book.positions) for book, _ in wanted)
+    rarest = min([len(book.positions) for book, _ in wanted])
     for book, units in wanted:
         most = NEAR_LOOKED_AT if len(book.positions) == rarest else few
-        order = by_cost(book, units, demand, need=units)
-        for _, position, _ in order.first(ON_HAND_MAX * most, most):
+        for position in _near(book, units, demand, most):
             near.setdefault(position.node, position)
     # The cheapest parcels first: sets behind one that is too dear are too dear as well.
-    dear = sorted((_parcel_cents(position, demand), node) for node, position in near.items())
+    dear = sorted([(_parcel_cents(position, demand), node) for node, position in near.items()])
     parcels, nodes = [cents for cents, _ in dear], [node for _, node in dear]
     lines = [_line_cents(book, units, nodes, demand) for book, units in wanted]
     chosen = _cheapest_set(parcels, lines) if nodes else []
@@ -40,6 +40,18 @@ def together(wanted: Sequence[tuple[Book, int]], demand: Demand) -> list[Positio
         book.positions[nodes[min(chosen, key=row.__getitem__)]]
         for (book, _), row in zip(wanted, lines, strict=True)
     ]
+
+
+def _near(book: Book, units: int, demand: Demand, most: int) -> list[Position]:
+    """The cheapest positions that have a line whole.
+
+    Where there are few, looking at all costs less than keeping them in order.
+    """
+    if len(book.positions) > FEW:
+        order = by_cost(book, units, demand, need=units)
+        return [position for _, position, _ in order.first(ON_HAND_MAX * most, most)]
+    found = sorted(priced(book, units, demand))
+    return [book.positions[slot] for *_, slot in found[:most]]
 
 
 def _parcel_cents(position: Position, demand: Demand) -> int:

@@ -29,7 +29,7 @@ def cost_key(view: str | None, zone: str, units: int, need: int) -> tuple[Any, .
 def serves_of(demand: Demand) -> Serves:
     """Which of the positions that are there a demand may use."""
     if demand.share is not None and demand.share.startswith(OF_CAMPAIGN):
-        return _is_here  # Its units lie where it may have them.
+        return is_here  # Its units lie where it may have them.
     channel, pool = demand.channel, demand.pool
 
     def serves(position: Position) -> bool:
@@ -41,7 +41,8 @@ def serves_of(demand: Demand) -> Serves:
     return serves
 
 
-def _is_here(position: Position) -> bool:
+def is_here(position: Position) -> bool:
+    """Whether its units are at the node now."""
     return position.supply is None
 
 
