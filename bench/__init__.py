@@ -10,8 +10,10 @@ runs become a report, a table, a page.
                     it; ``processes`` ``tree``
 * what is asked     ``scenario`` ``catalogue``; ``sale`` ``doors`` ``crowd`` ``demo`` over HTTP,
                     ``through_actors`` and ``core`` without; ``cli`` with its ``arguments``
+* plans, no engine  ``assignment`` of waves, ``online`` one by one, ``planning`` of stock,
+                    ``library`` of published problems; ``beside_wave`` both at once
 * what came of it   ``tally`` (histograms) ``audit`` (told against stored) ``figures`` (medians,
-                    bounds) ``environment`` ``report`` ``page`` ``svg`` ``compare``
+                    bounds) ``environment`` ``report`` ``page`` ``compare``
 
 Over HTTP the product is driven as its users drive it; only ``core`` and ``through_actors`` look
 behind the door.

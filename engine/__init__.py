@@ -10,9 +10,10 @@
 * ``supplies`` units on their way and what becomes of their promises, ``supply_names`` and
   ``rebacking`` who else must know, ``movements`` what came and went in the last day
 * ``demand`` who asks and how, ``granting`` what he may have, ``sourcing`` which units serve a line,
-  ``costed`` which of them for least money over ``lanes``, ``visible`` what a demand sees of a SKU,
-  ``ranking`` in what order, ``costing`` what is told of it, ``tariff`` lanes for those who have
-  none; ``short_way`` one line of a drop, quickly
+  ``costed`` which of them for least money over ``lanes``, ``together`` those of a basket, ``bids``
+  what they are worth to others, ``visible`` what a demand sees of a SKU, ``ranking`` in what order,
+  ``costing`` what is told of it, ``tariff`` lanes for those who have none; ``short_way`` one line
+  of a drop, quickly
 * ``moving`` promises from node to node, for who plans many orders at once
 * ``promising`` what a basket could have, ``superseding`` a cart's new version, ``demand_log`` what
   was refused

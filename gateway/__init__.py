@@ -13,7 +13,8 @@ contract/      every operation by topic: ``openapi`` and the page are made of it
 views, hints   what owners have said lately: availability, sold out; ``network_view`` of pools,
                zones, channels and ``bundles``
 worker, up     processes; ``settings``, ``metrics``
+waves/         what is shown of a wave: its page, its tables, two side by side; ``svg`` draws
 cli*           ``tidegate``; ``importing/`` reads files, ``sample/`` is the retailer it can load,
-               both go through ``sending`` and its ``pipe``
+               both go through ``sending`` and its ``pipe``; ``planning/`` orders and transfers
 ============== ==================================================================
 """

@@ -81,7 +81,7 @@ def replenish(
     from gateway.planning import replenish as planned
     from gateway.planning.expected import expected
     from gateway.planning.files import OrderedRow, read
-    from solver.replenishment import Approval
+    from solver.planning.replenishment import Approval
 
     day = _day(on)
     terms = planned.Terms(
@@ -128,7 +128,7 @@ def rebalance(
     from gateway.planning import rebalance as planned
     from gateway.planning.expected import expected
     from gateway.planning.files import LaneRow, MovedRow, read
-    from solver.replenishment import Approval
+    from solver.planning.replenishment import Approval
 
     day = _day(on)
     with _told():
@@ -160,7 +160,7 @@ def _told() -> Iterator[None]:
     """Faults of files and problems as the last line of the command."""
     from gateway.importing.rows import Unreadable
     from solver.errors import ProblemFault, SolverFault
-    from solver.forecast import ForecastMissing
+    from solver.planning.forecast import ForecastMissing
 
     try:
         yield

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from solver.watched import Watched
+from solver.published.watched import Watched
 from tests.builders import Backend, ServerBackend
 
 _CHECKS_OFF = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from solver.rebalancing import Lanes, Stocks
+from solver.planning.rebalancing import Lanes, Stocks
 
 
 def stocks(

@@ -18,8 +18,8 @@ from bench.library.result import Result
 from bench.library.words import Words
 from solver.effort import Clock
 from solver.errors import ProblemFault
-from solver.warehouse_location import Opened, Warehouses, solve, validate
-from solver.watched import Watched
+from solver.published.warehouse_location import Opened, Warehouses, solve, validate
+from solver.published.watched import Watched
 
 _TABLE: Final = "optima.tsv"
 #: What stands where a library's large files leave the capacity to the reader.

@@ -17,9 +17,9 @@ from bench.library.result import Result
 from bench.report import write_json
 from solver.effort import Clock, Effort, Step
 from solver.errors import SolverFault
-from solver.generalised_assignment import Agents
-from solver.warehouse_location import Warehouses
-from solver.watched import Watched
+from solver.published.generalised_assignment import Agents
+from solver.published.warehouse_location import Warehouses
+from solver.published.watched import Watched
 
 _errors = Console(stderr=True, highlight=False)
 _EXIT: Final = (

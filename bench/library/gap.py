@@ -17,8 +17,8 @@ from bench.library.result import Result
 from bench.library.words import Words
 from solver.effort import Clock
 from solver.errors import ProblemFault
-from solver.generalised_assignment import Agents, solve, validate
-from solver.watched import Watched
+from solver.published.generalised_assignment import Agents, solve, validate
+from solver.published.watched import Watched
 
 _TABLE: Final = "data.csv"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import UsageError
-from solver.generalised_assignment import COST_MOST
+from solver.published.generalised_assignment import COST_MOST
 
 #: Of a whole number, zeros at its front among them.
 _DIGITS: Final = 20

@@ -16,11 +16,11 @@ from rich.table import Table
 from bench.figures import UsageError
 from bench.planning import history, rebalance, replenish
 from gateway.sample.columns import SampleMissing
-from solver.demand import accuracy, demand
-from solver.forecast import ForecastMissing
-from solver.replay import totals
-from solver.replenishment import SERVICE_MOST
-from solver.sales import sales_of
+from solver.planning.demand import accuracy, demand
+from solver.planning.forecast import ForecastMissing
+from solver.planning.replay import totals
+from solver.planning.replenishment import SERVICE_MOST
+from solver.planning.sales import sales_of
 
 _errors = Console(stderr=True, highlight=False)
 #: Weeks that a forecast is asked for, and judged by.

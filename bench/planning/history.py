@@ -7,7 +7,7 @@ import numpy as np
 
 from gateway.sample.columns import Columns, Ints, data_folder, read_columns
 from gateway.sample.journey import grams_of
-from solver.sales import Sale
+from solver.planning.sales import Sale
 
 #: Where the package size does not tell, in grams; a gram counts as a millilitre.
 _GRAMS: Final = 500

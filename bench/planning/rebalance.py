@@ -13,12 +13,12 @@ import numpy as np
 
 from bench.planning.history import History
 from bench.planning.replenish import in_order, weekly_mean
-from solver.demand import Demand
 from solver.mip import Limits
-from solver.rebalancing import Lanes, Moves, Stocks, Transfer, rebalance
-from solver.rebalancing_check import costs, earned, findings
-from solver.replay import Difference, effect_of
-from solver.worth import worth
+from solver.planning.demand import Demand
+from solver.planning.rebalancing import Lanes, Moves, Stocks, Transfer, rebalance
+from solver.planning.rebalancing_check import costs, earned, findings
+from solver.planning.replay import Difference, effect_of
+from solver.planning.worth import worth
 
 #: Steps in which the worth of units falls.
 _STEPS: Final = 6

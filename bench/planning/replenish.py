@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from bench.planning.history import History
-from solver.demand import Demand
-from solver.replay import Effect, Rule, order_nothing, order_up_to, replay
-from solver.replenishment import Levels, Positions, levels
+from solver.planning.demand import Demand
+from solver.planning.replay import Effect, Rule, order_nothing, order_up_to, replay
+from solver.planning.replenishment import Levels, Positions, levels
 
 #: The simple rule: below so many weeks of mean sales, order up to so many.
 MIN_WEEKS: Final = 2.0

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gateway.planning.files import ServesRow, read, read_sales
-from solver.demand import Demand, accuracy, demand
+from solver.planning.demand import Demand, accuracy, demand
+from solver.planning.sales import DAYS_OF_WEEK, sales_of
 from solver.problem import Floats
-from solver.sales import DAYS_OF_WEEK, sales_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from msgspec import Meta
 from engine.ids import ID
 from gateway.importing import rows
 from gateway.importing.rows import Unreadable
-from solver.sales import Sale
+from solver.planning.sales import Sale
 
 Cents = Annotated[int, Meta(ge=0, le=10_000_000)]
 Units = Annotated[int, Meta(ge=0, le=10_000_000)]

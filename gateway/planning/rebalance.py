@@ -12,9 +12,9 @@ from gateway.planning.files import LaneRow, MovedRow
 from gateway.planning.step import Step, after, id_of
 from solver.errors import ProblemFault
 from solver.mip import Limits
-from solver.rebalancing import Lanes, Moves, Stocks, rebalance
-from solver.replenishment import Approval
-from solver.worth import worth
+from solver.planning.rebalancing import Lanes, Moves, Stocks, rebalance
+from solver.planning.replenishment import Approval
+from solver.planning.worth import worth
 
 #: Steps in which the worth of a node's units falls.
 _STEPS = 6

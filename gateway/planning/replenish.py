@@ -11,7 +11,7 @@ from gateway.planning.expected import Expected
 from gateway.planning.files import OrderedRow
 from gateway.planning.step import Step, after, id_of
 from solver.errors import ProblemFault
-from solver.replenishment import Approval, Positions, levels, newsvendor_service, propose
+from solver.planning.replenishment import Approval, Positions, levels, newsvendor_service, propose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

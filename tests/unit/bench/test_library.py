@@ -11,8 +11,8 @@ from bench.cli import main
 from bench.library import cap, gap
 from bench.library.result import Result
 from solver.effort import Clock, Effort
-from solver.warehouse_location import Opened
-from solver.watched import Watched
+from solver.published.warehouse_location import Opened
+from solver.published.watched import Watched
 
 #: Published files beside the repository; they are not part of it.
 _DATA: Final = Path(__file__).parents[4] / "shared" / "data"

@@ -8,9 +8,9 @@ import pytest
 
 from bench.cli import main
 from bench.planning import history, rebalance, replenish
-from solver.demand import Demand, demand
-from solver.rebalancing_check import findings
-from solver.sales import sales_of
+from solver.planning.demand import Demand, demand
+from solver.planning.rebalancing_check import findings
+from solver.planning.sales import sales_of
 
 
 @pytest.fixture(scope="module")

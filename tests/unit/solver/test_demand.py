@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from solver import mip
-from solver.demand import CONCENTRATION_MOST, accuracy, concentration, demand, mix_of
 from solver.errors import ProblemFault
-from solver.forecast import ForecastMissing, backtest, forecast, naive, smoothing
-from solver.sales import Sale, sales_of
+from solver.planning.demand import CONCENTRATION_MOST, accuracy, concentration, demand, mix_of
+from solver.planning.forecast import ForecastMissing, backtest, forecast, naive, smoothing
+from solver.planning.sales import Sale, sales_of
 
 
 def a_year(seed: int = 1, weeks: int = 30) -> list[Sale]:
@@ -139,7 +139,7 @@ def test_too_short_a_history_is_refused() -> None:
 
 
 def test_more_than_a_machine_should_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("solver.sales.CELLS_MOST", 23)
+    monkeypatch.setattr("solver.planning.sales.CELLS_MOST", 23)
     with pytest.raises(ProblemFault, match="3 SKUs x 2 regions and channels x 4 weeks"):
         sales_of(a_year(weeks=4), {}).weekly()
 

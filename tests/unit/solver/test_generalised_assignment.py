@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from solver.effort import Clock, Effort
 from solver.errors import ProblemFault, SolverFault
-from solver.generalised_assignment import (
+from solver.mip import Limits
+from solver.published.generalised_assignment import (
     NOBODY,
     Agents,
     bound,
@@ -18,9 +19,8 @@ from solver.generalised_assignment import (
     program,
     solve,
 )
-from solver.knapsack import near_best, pack
-from solver.mip import Limits
-from solver.watched import Watched
+from solver.published.knapsack import near_best, pack
+from solver.published.watched import Watched
 
 
 @st.composite

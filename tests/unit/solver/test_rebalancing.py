@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solver import rebalancing
 from solver.errors import ProblemFault
 from solver.mip import Limits
-from solver.rebalancing import Lanes, Moves, Stocks, Transfer, rebalance, validate
-from solver.rebalancing_check import costs, earned, findings
+from solver.planning import rebalancing
+from solver.planning.rebalancing import Lanes, Moves, Stocks, Transfer, rebalance, validate
+from solver.planning.rebalancing_check import costs, earned, findings
 from tests.transfers import BOTH_WAYS, LOPSIDED, lanes, stocks
 
 QUICK = Limits(20.0)

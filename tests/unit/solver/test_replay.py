@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from solver.errors import ProblemFault
 from solver.mip import Limits
-from solver.rebalancing import rebalance
-from solver.replay import Shipment, effect_of, order_up_to, replay, totals
+from solver.planning.rebalancing import rebalance
+from solver.planning.replay import Shipment, effect_of, order_up_to, replay, totals
 from tests.transfers import BOTH_WAYS, LOPSIDED
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.errors import ProblemFault
-from solver.replenishment import (
+from solver.planning.replenishment import (
     Approval,
     Positions,
     levels,

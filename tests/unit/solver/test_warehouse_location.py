@@ -11,8 +11,8 @@ from solver import mip
 from solver.effort import Clock, Effort
 from solver.errors import ProblemFault
 from solver.mip import Limits
-from solver.warehouse_location import Warehouses, bound, least_open, solve, transport
-from solver.watched import Watched
+from solver.published.warehouse_location import Warehouses, bound, least_open, solve, transport
+from solver.published.watched import Watched
 
 
 @st.composite

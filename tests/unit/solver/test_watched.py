@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from solver import watched
 from solver.errors import SolverFault
 from solver.mip import Limits, Program
-from solver.watched import Watched
+from solver.published import watched
+from solver.published.watched import Watched
 
 
 def least(row_lower: float) -> Program:

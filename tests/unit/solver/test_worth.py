@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver.errors import ProblemFault
-from solver.worth import chances, worth
+from solver.planning.worth import chances, worth
 
 
 @pytest.mark.parametrize("scatter", [1.0, 1.8])

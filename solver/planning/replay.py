@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from solver.errors import ProblemFault
+from solver.planning.rebalancing import Lanes, Moves, Stocks
 from solver.problem import Ints
-from solver.rebalancing import Lanes, Moves, Stocks
 
 # (day, units on hand, units on order) -> units to order now, all by position
 Rule = Callable[[int, Ints, Ints], Ints]

@@ -10,12 +10,12 @@ from typing import Final
 
 import numpy as np
 
-from solver.ascent import Ascent
 from solver.effort import Clock
 from solver.errors import ProblemFault
-from solver.knapsack import Bools, near_best, pack
 from solver.mip import Floats, Ints, Limits, Program
-from solver.watched import Watched
+from solver.published.ascent import Ascent
+from solver.published.knapsack import Bools, near_best, pack
+from solver.published.watched import Watched
 
 #: An item that no agent has yet.
 NOBODY: Final = -1

@@ -10,9 +10,17 @@ import dataclasses
 import numpy as np
 
 from solver.errors import ProblemFault
-from solver.forecast import WEEKS_LEAST, Accuracy, Forecast, backtest, forecast, naive, smoothing
+from solver.planning.forecast import (
+    WEEKS_LEAST,
+    Accuracy,
+    Forecast,
+    backtest,
+    forecast,
+    naive,
+    smoothing,
+)
+from solver.planning.sales import DAYS_OF_WEEK, Sales
 from solver.problem import Floats, Ints
-from solver.sales import DAYS_OF_WEEK, Sales
 
 # Bounds of the likeness of a group, in units: below one the group says nothing, above it all.
 CONCENTRATION_LEAST = 1.0

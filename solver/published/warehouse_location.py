@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from solver.ascent import Ascent
 from solver.effort import Clock
 from solver.errors import ProblemFault
 from solver.mip import Floats, Ints, Limits, Program
-from solver.watched import Watched
+from solver.published.ascent import Ascent
+from solver.published.watched import Watched
 
 Bools = npt.NDArray[np.bool_]
 

@@ -6,7 +6,7 @@ Shares no arithmetic with `rebalancing`, so that an error in one is not repeated
 from collections import Counter
 from collections.abc import Iterable
 
-from solver.rebalancing import Lanes, Moves, Stocks, Transfer
+from solver.planning.rebalancing import Lanes, Moves, Stocks, Transfer
 
 
 def worth_of(stocks: Stocks, sku: int, node: int, units: int) -> int:
