@@ -111,9 +111,10 @@ async def play(scenario: Scenario, options: Options) -> Run:
             told = Told()
             await _sell(product.address, sale, around, told, options, run)
             _report(await close_drop(product.address), run)
+            await _ceiling(product.address, scenario.demand, told, steps, run)
+            # Behind all that is timed: bid prices are found beside, once the wave is over.
             options.say("planning the drop's orders together")
             await drop_wave.assign(product.address, run)
-            await _ceiling(product.address, scenario.demand, told, steps, run)
             options.say("audit")
             skus = {sku for basket in sale.baskets for sku, _ in basket}
             there = _units_of(stock, skus) | dict.fromkeys(ceiling, PLENTY)
