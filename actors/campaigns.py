@@ -44,6 +44,7 @@ def terms_of(members: dict[str, Any]) -> list[Any]:
             nodes=members["nodes"],
             include_supplies=members["include_supplies"],
             tranches=members["tranches"],
+            limit_total=members.get("limit_per_customer_total"),
         )
     )
 

@@ -225,8 +225,7 @@ class Chores:
         home, key = piece.extra[HOME], named[1]
         reply = await self._call(home, commands.ask(key, piece.digest))
         if reply[0] == Outcome.OK:
-            _, status, expires_at_ms, shipped = reply
-            told = commands.tell(field[1:], piece.digest, status, expires_at_ms, shipped)
+            told = commands.tell(field[1:], piece.digest, *reply[1:])
             reply = await self._host.ask(owner.right.shard, told)
         if reply[0] != Outcome.OK:
             owner.ledger.schedule(field, owner.now_ms() + _ASK_AGAIN_MS)

@@ -86,8 +86,9 @@ class News:
         lines = [
             line for line in reservation.lines if shard_of(line[0], self._host.shards) == other
         ]
-        name, (status, expires_at_ms, shipped) = reservation_id(shard, key), news
-        tell = commands.tell(name, nonce, status, expires_at_ms, shipped, lines)
+        name, (status, expires_at_ms, shipped, *more) = reservation_id(shard, key), news
+        counted = more[0] if more else None
+        tell = commands.tell(name, nonce, status, expires_at_ms, shipped, counted, lines)
         told = await self._call(other, tell)
         if told[0] in DECISIONS or told[0] == Outcome.WEAKER:
             self._away_until.pop(other, None)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from engine import commands
+from engine import commands, totals
 from engine.backings import units_left
 from engine.commands import Command, Reply
 from engine.fulfilment import added
@@ -18,9 +18,10 @@ from engine.ids import home_of, reservation_id, shard_of
 from engine.late_payments import short_again, wanted_again
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies, precedence
-from engine.record import ASKED_BY, COSTS, NONCE, Extra, Line, Reservation, Status
+from engine.record import ASKED_BY, COSTS, COUNTED, NONCE, Extra, Line, Reservation, Status
 from engine.requests import Reserve
 from engine.stock import ON_ITS_WAY
+from engine.totals import Counted
 
 _NONCE_BYTES: Final = 8
 _TRIES: Final = 3
@@ -58,9 +59,11 @@ class _Attempt:
         self.took: dict[int, Reply] = {}
         self.weaker = False  # Some piece has fewer copies than the level asks for.
 
-    def others(self, lines: Sequence[Line]) -> dict[int, list[Line]]:
-        """The lines of each shard but home, by shard in ascending order."""
+    def others(self, lines: Sequence[Line], counted: Counted | None) -> dict[int, list[Line]]:
+        """The lines of each shard but home, by shard in ascending order; none where it counts."""
         by_shard: dict[int, list[Line]] = {}
+        if counted is not None and shard_of(counted[0], self.shards) != self.home:
+            by_shard[shard_of(counted[0], self.shards)] = []
         for line in lines:
             shard = shard_of(line[0], self.shards)
             if shard != self.home:
@@ -71,9 +74,11 @@ class _Attempt:
         self, lines: Sequence[Line], deadline_at: float, *, in_order: bool, ends: bytes | None
     ) -> bool:
         """Take all pieces; whether every shard gave its own. ``in_order``: one after another."""
+        counted = totals.asked(self.extra, lines, late=ends is not None)
+        extra = self.extra if counted is None else {**(self.extra or {}), COUNTED: counted}
         takes = {
-            shard: commands.take(self.name, self.nonce, self.home, part, self.extra, ends)
-            for shard, part in self.others(lines).items()
+            shard: commands.take(self.name, self.nonce, self.home, part, extra, ends)
+            for shard, part in self.others(lines, counted).items()
         }
         if in_order:
             for shard, take in takes.items():
@@ -126,7 +131,9 @@ class _Attempt:
         """
         held = Reservation(record)
         if held.status is Status.HELD:
-            tell = commands.tell(self.name, self.nonce, held.status, held.expires_at_ms, None)
+            tell = commands.tell(
+                self.name, self.nonce, held.status, held.expires_at_ms, None, totals.due(held)
+            )
             for shard in self.took:
                 self._send(shard, tell)
 
@@ -152,6 +159,9 @@ async def reserve(caller: Caller, shards: int, request: Reserve, deadline_at: fl
         if tried:
             await asyncio.sleep(random.uniform(0, _JITTER_S * tried))
         reply = await _try(caller, shards, home, request, deadline_at, in_order=tried > 0)
+        while reply[0] == Outcome.ELSEWHERE:  # Once for each limit at most: it is named then.
+            request = request.under(reply[1])
+            reply = await _try(caller, shards, home, request, deadline_at, in_order=tried > 0)
         if reply[0] != Outcome.CONTENDED:
             return reply
     return [*reply, IN_PROGRESS_RETRY_MS]
@@ -198,6 +208,9 @@ async def _refusal(attempt: _Attempt, request: Reserve, deadline_at: float) -> R
     if at_home[0] == Outcome.INVALID:
         return at_home
     replies.append(at_home)
+    limits = [reply[1] for reply in replies if reply[0] == Outcome.ELSEWHERE]
+    if limits:
+        return [Outcome.ELSEWHERE, {name: at[name] for at in limits for name in at}]
     refused = [reply for reply in replies if reply[0] != Outcome.OK]
     worst = min((Outcome(reply[0]) for reply in refused), key=precedence)
     if worst in _UNKNOWN:

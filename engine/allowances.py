@@ -1,6 +1,6 @@
 """What a share and the limits of customers allow, before anybody looks at stock."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.commands import Reply
@@ -52,10 +52,16 @@ def most(book: Book, demand: Demand, wanted: int | None = None) -> int:
     return units
 
 
-def refuse_share(state: "ShardState", lines: Sequence[Line], demand: Demand) -> Reply | None:
+def refuse_share(
+    state: "ShardState",
+    lines: Sequence[Line],
+    demand: Demand,
+    beyond: Callable[[], Reply | None] | None = None,
+) -> Reply | None:
     """Why the share or a limit refuses these lines, whatever there is; None if neither does.
 
-    In the order of the checks: campaign unknown, not open, limit, quota.
+    In the order of the checks: campaign unknown, not open, limit, quota. ``beyond``: what limits
+    over several SKUs say.
     """
     if demand.share is None and all(state.books[line[0]].limit is None for line in lines):
         return None
@@ -67,7 +73,8 @@ def refuse_share(state: "ShardState", lines: Sequence[Line], demand: Demand) -> 
         refused = _not_open(books, demand)
         if refused is not None:
             return refused
-    return _over_limit(books, demand) or _over_quota(lines, books, demand)
+    refused = _over_limit(books, demand) or (beyond() if beyond is not None else None)
+    return refused or _over_quota(lines, books, demand)
 
 
 def hold_for(state: "ShardState", lines: Sequence[Line], demand: Demand, hold_ms: int) -> int:

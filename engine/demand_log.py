@@ -50,7 +50,10 @@ def refusals(lines: Sequence[Line], share: str | None, refused: Reply) -> list[R
     if refused[0] == Outcome.CAMPAIGN_NOT_OPEN:
         return [(sku, share, reason, units) for sku, _, units in lines]
     if refused[0] == Outcome.OVER_LIMIT:
-        wanted = {sku: units for sku, _, _, units in refused[1]}  # Two limits may be exceeded.
+        # Two limits may be exceeded; one over several SKUs means all of them.
+        wanted = {row[0]: row[3] for row in refused[1] if row[0] is not None}
+        if len(wanted) < len({row[0] for row in refused[1]}):
+            wanted = {sku: units for sku, _, units in lines}
         return [(sku, share, reason, units) for sku, units in wanted.items()]
     return [(row[0], share, reason, row[2]) for row in refused[1]]
 

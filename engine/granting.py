@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from engine import totals
 from engine.accounts import Account, account
 from engine.allowances import most, refuse_share
 from engine.commands import Reply
@@ -16,6 +17,7 @@ from engine.sourcing import available, choose, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
 from engine.together import together
+from engine.totals import Total
 
 
 def refuse(
@@ -25,10 +27,12 @@ def refuse(
     demand: Demand,
     *,
     late: bool = False,
+    total: Total | None = None,
 ) -> Reply | None:
     """What is wrong with a request before stock is looked at.
 
-    ``late``: a payment after expiry, whose date may have passed meanwhile.
+    ``late``: a payment after expiry, whose date may have passed meanwhile. ``total``: what this
+    shard would have to count under limits over several SKUs.
     """
     if extra and not late and DELIVER_BY in extra and extra[DELIVER_BY] <= demand.now_ms:
         return [Outcome.INVALID, "deliver_by", "must lie ahead"]
@@ -44,7 +48,7 @@ def refuse(
     if behind and any(line[0] in behind for line in lines):
         # Units came back that are not all offered yet to those who wait for them.
         return [Outcome.CONTENDED, [[*line, 0] for line in lines], False]
-    return refuse_share(state, lines, demand)
+    return refuse_share(state, lines, demand, lambda: totals.refuse(state, lines, extra, total))
 
 
 def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line] | None:

@@ -1,5 +1,6 @@
 """Holds on one shard: reserve, confirm, release, extend, expire, cancel, read."""
 
+from engine import totals
 from engine.accounts import account_of
 from engine.allowances import hold_for, refuse_share
 from engine.backings import stand_on, units_left
@@ -303,6 +304,9 @@ def owe(state: ShardState, key: str, reservation: Reservation) -> None:
     pieces = reservation.extra.get(PIECES)
     if pieces:
         news = [reservation.status, reservation.expires_at_ms, reservation.extra.get(SHIPPED)]
+        counted = totals.due(reservation)
+        if counted is not None:
+            news.append(counted)
         reservation.extra[OWES] = dict.fromkeys(pieces, news)
         state.owing.add(key)
 
@@ -310,6 +314,7 @@ def owe(state: ShardState, key: str, reservation: Reservation) -> None:
 def change(state: ShardState, key: str, reservation: Reservation, event: Event) -> None:
     """Store a reservation in its new state, where that belongs."""
     reservation.level = state.level
+    totals.recount(state, reservation, totals.due(reservation))
     record = reservation.packed()
     state.fact(event, key, record)
     if reservation.status in (_HELD, Status.CONFIRMED) or OWES in reservation.extra:

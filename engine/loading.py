@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine import totals
 from engine.accounts import account_of
 from engine.backings import units_left
 from engine.bids import OF_NODES, OF_SKU, Bids
@@ -12,6 +13,7 @@ from engine.record import (
     CUSTOMER,
     DELIVER_BY,
     LEVEL_UNIT,
+    PLAIN_MEMBERS,
     UNTOLD,
     Reservation,
     Status,
@@ -117,6 +119,7 @@ class LoadedState(ShardState):
         self.reservations[field] = record
         self.piece_count += field[0] == PIECE
         reservation = Reservation(record)
+        totals.load(self, reservation.extra)
         self.watch(field, record)  # A taken piece: within seconds, it has not heard from home.
         confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
         if not confirmed and reservation.status not in TIMED:
@@ -164,7 +167,9 @@ class LoadedState(ShardState):
         for field, record in portion:
             members = unpack(record)
             status = members[0] % LEVEL_UNIT
-            plain = len(members) == 4 and status <= Status.CONFIRMED and field[0] != PIECE
+            plain = (
+                len(members) == PLAIN_MEMBERS and status <= Status.CONFIRMED and field[0] != PIECE
+            )
             if not plain or field in reservations:
                 self.load_record(field, record)
                 continue
@@ -198,12 +203,17 @@ class LoadedState(ShardState):
         """Take ended records into the index; their keys count among a SKU's takers."""
         self.closed_hours.setdefault(hour, [])
         for field, record in portion:
-            if self.closed.get(hash(field), -1) < hour:
+            anew = self.closed.get(hash(field), -1) < hour
+            if anew:
                 self.remember_closed(field, hour)
             if field[0] != ATTEMPT:
+                members = unpack(record)
+                if anew and len(members) > PLAIN_MEMBERS:
+                    # What this owner has ended itself it has counted already.
+                    totals.load(self, members[PLAIN_MEMBERS])
                 if status_of(record) == Status.FULFILLED:
                     self._load_customer(Reservation(record))
-                for line in unpack(record)[3]:
+                for line in members[3]:
                     if line[0] in self.books:
                         self.books[line[0]].takers.append(field.partition(ATTEMPT)[0])
 

@@ -14,7 +14,8 @@ EXCEEDS_COMMITTED    ``[[sku, node, left, requested], ...]``
 SHORT, CONTENDED     ``[[sku, node or None, requested, available], ...]``, every short
                      line; then True where the request was one line without anything left
 OVER_QUOTA           the same, ``available`` being what is left of the share
-OVER_LIMIT           ``[[sku, limit, taken, requested], ...]``
+OVER_LIMIT           ``[[sku, limit, taken, requested], ...]``; sku None and a fifth member, the
+                     share's name, where the limit is over several SKUs
 CAMPAIGN_NOT_OPEN,   the campaign's id and its state
 CAMPAIGN_STATE
 SUPPLY_CLOSED        the supply's id and its state
@@ -24,7 +25,8 @@ WAITING_FULL         the sku
 QUOTA_EXCEEDS_STOCK  the sku, the channel and what is available
 NEGATIVE_STOCK,      the sku and the node
 OUT_OF_RANGE
-ELSEWHERE            the record: its lines lie on several shards, a coordinator must act
+ELSEWHERE            the record: its lines lie on several shards, a coordinator must act; of a
+                     new one ``{name: limit}``, what is counted on the customer's shard
 OVERLOADED,          how long to wait, in ms
 UNAVAILABLE, LOST
 WEAKER               how long to wait, in ms, and the reply that stands but for its copies

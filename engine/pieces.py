@@ -6,7 +6,7 @@ commit point. What is left behind when anybody stops, and how it ends, stands in
 
 from typing import Any
 
-from engine import holds
+from engine import holds, totals
 from engine.accounts import account, account_of
 from engine.allowances import hold_for
 from engine.commands import Command, Reply
@@ -16,11 +16,13 @@ from engine.events import Event
 from engine.granting import grant, put_back, refuse, shares_of, short_reply
 from engine.ids import shard_of
 from engine.limits import PIECE_ASK_MS
+from engine.lost_pieces import found_again, nowhere
 from engine.outcome import Outcome
 from engine.rebacking import stand_where_left
 from engine.record import (
     BACKINGS,
     COSTS,
+    COUNTED,
     HOME,
     KEPT_BY_PIECES,
     NONCE,
@@ -66,10 +68,12 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     if ended is not None:
         return [OK, ended]  # A late double: home has said how it ended.
     demand = demand_of(state, extra, now_ms)
-    refused = refuse(state, lines, extra, demand, late=ends is not None)
+    asked = extra.get(COUNTED) if extra else None
+    total = totals.total_here(state, asked, totals.replaced_by(extra, f"{PIECE}{home:03x}."))
+    refused = refuse(state, lines, extra, demand, late=ends is not None, total=total)
     if refused is not None:
         return refused
-    granted = grant(state, lines, demand)
+    granted = grant(state, lines, demand) if lines else []
     if granted is None:
         if demand.partial:
             granted = [list(line) for line in lines]  # An empty piece: home may have units.
@@ -85,6 +89,7 @@ def take(state: ShardState, command: Command, now_ms: int) -> Reply:
     piece.lines, piece.extra = granted, {HOME: home, **counted}
     if costs:
         piece.extra[COSTS] = costs
+    totals.recount(state, piece, asked)
     piece.expires_at_ms = now_ms + PIECE_ASK_MS
     _unsealed(state, piece, 1)
     record = _store(state, field, piece)
@@ -144,7 +149,9 @@ def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
     now_ms = state.effects.now_ms
     own = [line[:3] for line in lines if shard_of(line[0], state.shards) == state.shard]
     demand = demand_of(state, extra, now_ms)
-    refused = refuse(state, own, extra, demand, late=late)
+    counted = totals.asked(extra, lines, late=late)
+    total = totals.total_here(state, counted, key if late else totals.replaced_by(extra))
+    refused = refuse(state, own, extra, demand, late=late, total=total)
     if refused is not None:
         return refused
     before = shares_of(state, own, demand)
@@ -169,6 +176,7 @@ def _seal(state: ShardState, command: Command, known: bytes | None) -> Reply:
     reservation.extra = {**(extra or {}), NONCE: nonce.hex(), PIECES: pieces}
     if costs:
         reservation.extra[COSTS] = costs
+    totals.recount(state, reservation, totals.due(reservation))
     record = reservation.packed()
     state.held(key, record)
     for line in mine:
@@ -243,20 +251,30 @@ def drop(state: ShardState, command: Command, now_ms: int) -> Reply:
     return [OK]
 
 
-def _end_piece(state: ShardState, field: str, piece: Reservation, *, sealed: bool = True) -> None:
+def _end_piece(
+    state: ShardState,
+    field: str,
+    piece: Reservation,
+    counted: totals.Counted | None = None,
+    *,
+    sealed: bool = True,
+) -> None:
     """Free what a piece still holds; one that home may have sealed is kept as ended.
 
     A late double of its take must not start it anew: late doubles of home's news would then
-    ship its units once more, or hold them for good.
+    ship its units once more, or hold them for good. ``counted``: what counts of it nevertheless.
     """
     if piece.status is Status.TAKEN:
         _unsealed(state, piece, -1)
     holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
-    record = state.reservations[field]
+    record = before = state.reservations[field]
+    if COUNTED in piece.extra:
+        totals.recount(state, piece, counted or [piece.extra[COUNTED][0], {}])
+        record = piece.packed()
     state.fact(Event.PIECE_DROPPED, field, record)
     records = state.effects.records
     if field not in records:
-        records[field] = record
+        records[field] = before
     del state.reservations[field]
     state.count_pieces(-1)
     if sealed:
@@ -274,14 +292,15 @@ def ask(state: ShardState, command: Command, now_ms: int) -> Reply:
         if state.known(mark) is None:
             state.close(mark, b"\x01")
             state.fact(Event.ABORTED, mark, None)
-        return [OK, Status.RELEASED, 0, None]
+        return [OK, Status.RELEASED, 0, None, None]
     shipped = reservation.extra.get(SHIPPED)
-    return [OK, reservation.status, reservation.expires_at_ms, shipped]
+    news = [reservation.status, reservation.expires_at_ms, shipped]
+    return [OK, *news, totals.due(reservation)]
 
 
 def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
     """Home's news for a piece; see ``commands.tell``."""
-    _, reservation_id, nonce, status, expires_at_ms, shipped, lines = command
+    _, reservation_id, nonce, status, expires_at_ms, shipped, counted, lines = command
     field = PIECE + reservation_id
     record = state.reservations.get(field)
     status = Status(status)
@@ -293,62 +312,36 @@ def tell(state: ShardState, command: Command, now_ms: int) -> Reply:
         if piece is not None:
             return [Outcome.IN_PROGRESS]  # Another attempt is in its place, not for long.
         lost = [line for line in lines if len(line) > BACKINGS]
-        refused = _nowhere(state, lost)
-        if refused is not None or not lost:
+        refused = nowhere(state, lost)
+        if refused is not None or not (lost or totals.is_here(state, counted)):
             return refused or [OK]
-        piece = _found_again(state, reservation_id, nonce, lost)
+        piece = found_again(state, reservation_id, nonce, lost)
     if status is Status.HELD:
-        _hold_piece(state, field, piece, max(expires_at_ms, now_ms + 1000))
+        _hold_piece(state, field, piece, max(expires_at_ms, now_ms + 1000), counted)
         return [OK]
     if promised:
         _confirm_piece(state, piece)
         _ship(state, field, piece, shipped)
+        totals.recount(state, piece, counted)
         _store(state, field, piece)
     if status is not Status.CONFIRMED:
-        _end_piece(state, field, piece)
+        _end_piece(state, field, piece, counted)
     return [OK]
 
 
-def _nowhere(state: ShardState, lines: list[Line]) -> Reply | None:
-    """What must be known again before lost units can be counted: SKUs, positions."""
-    skus = sorted({line[0] for line in lines if line[0] not in state.books})
-    if skus:
-        return [Outcome.UNKNOWN_SKU, skus]
-    nodes = {
-        line[at]
-        for line in lines
-        for at in range(BACKINGS, len(line), 2)
-        if line[at] not in state.books[line[0]].positions
-    }
-    return [Outcome.UNKNOWN_NODE, sorted(nodes)] if nodes else None
-
-
-def _found_again(
-    state: ShardState, reservation_id: str, nonce: bytes, lines: list[Line]
-) -> Reservation:
-    """A confirmed piece that the store has lost: its units are promised, sold again or not.
-
-    To the guard the world has taken them. What others have got meanwhile becomes a shortfall.
-    """
-    piece = Reservation.__new__(Reservation)
-    piece.status, piece.level, piece.digest = Status.CONFIRMED, state.level, nonce
-    piece.lines, piece.extra = lines, {HOME: int(reservation_id.partition(".")[0], 16)}
-    piece.expires_at_ms = 0
-    for sku, node, units in piece.backings():
-        position = state.position(sku, node)
-        state.commit_again(position, units)
-        review(state, position, "lost piece")
-    for line in lines:
-        state.taken(line, PIECE + reservation_id)
-    return piece
-
-
-def _hold_piece(state: ShardState, field: str, piece: Reservation, until_ms: int) -> None:
+def _hold_piece(
+    state: ShardState,
+    field: str,
+    piece: Reservation,
+    until_ms: int,
+    counted: totals.Counted | None,
+) -> None:
     if piece.status is Status.CONFIRMED:
         return  # Old news.
     if piece.status is Status.TAKEN:
         _unsealed(state, piece, -1)
     piece.status, piece.expires_at_ms = Status.HELD, until_ms
+    totals.recount(state, piece, counted)
     state.schedule(field, until_ms)
     _store(state, field, piece)
 

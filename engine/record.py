@@ -38,6 +38,8 @@ PICKUP_UNTIL: Final = "w"  # ms; what is not collected by then goes back on sale
 BUNDLES: Final = "g"  # [[code, units], ...] that its lines are parts of.
 SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
 SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
+LIMITS: Final = "l"  # {name: units}: limits over several SKUs that apply, see ``totals``.
+COUNTED: Final = "q"  # On the customer's shard: what is counted there, ``totals.Counted``.
 COSTS: Final = "b"  # See ``costing.Costs``.
 UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
 #: In a piece: the number of the last change of its backings; at home, by shard, that it has heard.
@@ -48,7 +50,7 @@ DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
 #: Members that pieces keep: these, and when units on their way are wanted.
 KEPT_BY_PIECES: Final = (*DRAWN_ON, DELIVER_BY, PREORDER)
 #: Those a payment after expiry asks by again.
-ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, DELIVER_BY, PREORDER)
+ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, DELIVER_BY, PREORDER, LIMITS)
 #: Members with which only the owner may speak of stock: no sold-out hint is ever given to them,
 #: nor does one hold them up.
 OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER, SUPERSEDES})
@@ -100,6 +102,8 @@ FOUR_MEMBERS: Final = b"\x94"
 FIVE_MEMBERS: Final = b"\x95"
 UINT64: Final = b"\xcf"
 RAW_16: Final = b"\xb0"
+#: Members of a record without rarer things.
+PLAIN_MEMBERS: Final = 4
 #: Bytes of a record without rarer things, up to its lines.
 _LINES_AT: Final = 28
 

@@ -1,8 +1,8 @@
 """A reservation as asked for, after its shape was checked: what a coordinator works from."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from engine.record import Extra, Line
+from engine.record import LIMITS, Extra, Line
 
 
 class Reserve(Struct, frozen=True, gc=False):
@@ -20,3 +20,9 @@ class Reserve(Struct, frozen=True, gc=False):
     partial: bool
     #: The deciding shard, where it is not that of the smallest SKU.
     home: int | None = None
+
+    def under(self, limits: dict[str, int]) -> "Reserve":
+        """The same request, counted under limits over several SKUs too; see ``totals``."""
+        extra = self.extra or {}
+        known = {**extra.get(LIMITS, {}), **limits}
+        return structs.replace(self, extra={**extra, LIMITS: known})

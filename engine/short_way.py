@@ -28,6 +28,7 @@ from engine.shares import Share
 from engine.sourcing import drawn_on
 from engine.state import ShardState
 from engine.stock import Book, Position
+from engine.totals import unpaid_limit
 from engine.visible import cost_key
 
 OK = Outcome.OK
@@ -115,6 +116,10 @@ def _declared(
     if share is None or not extra.keys() <= _DECLARED:
         return None
     terms = share.terms
+    if terms.limit_total is not None:
+        return None  # Counted on the customer's shard too.
+    if CHANNEL in extra and unpaid_limit(state, extra) is not None:
+        return None
     if terms.tranches or terms.closed or not terms.starts_at_ms <= now_ms < terms.ends_at_ms:
         return None
     zone = extra.get(ZONE)

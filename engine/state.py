@@ -60,8 +60,7 @@ class ShardState:
     def __init__(
         self, shard: int, shards: int, level: Durability, *, window_ms: int = CLOSED_WINDOW_MS
     ) -> None:
-        self.shard = shard
-        self.shards = shards
+        self.shard, self.shards = shard, shards
         self.level_flags = LEVEL_UNIT * level
         self.level = level
         self.window_ms = window_ms  # How long ended reservations answer for their keys.
@@ -87,14 +86,14 @@ class ShardState:
         #: Of those asked for, what was not yet in the store then; it may be accepted meanwhile.
         self.closing: dict[str, bytes] = {}
         self.owing: set[str] = set()  # Reservations that owe other shards news.
+        self.totals: dict[str, dict[str, int]] = {}  # By limit and customer, see ``totals``.
         self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
         self.waiting = WaitingList(window_ms)
         self.references: dict[str, list[Any]] = {}
         self.shortfalls: dict[str, list[Any]] = {}
         self.supply_names: dict[str, list[str]] = {}  # Net only: [sku, digest] by supply.
-        self.late: dict[
-            str, list[Any]
-        ] = {}  # By backing: promises that a supply comes too late for.
+        #: By backing: promises that a supply comes too late for.
+        self.late: dict[str, list[Any]] = {}
         self.arriving: set[str] = set()  # Backings whose units have come and are not on hand yet.
         self.ended_supplies: dict[str, int] = {}  # When, by backing.
         self.untold: set[str] = set()  # Pieces whose homes do not know their backings yet.

@@ -182,6 +182,7 @@ class Terms(NamedTuple):
     include_supplies: bool = False
     tranches: list[list[int]] | None = None  # [from instant, permille of it all on sale], ascending
     closed: bool = False
+    limit_total: int | None = None  # Units for each customer, over all its SKUs.
 
 
 class Supply:

@@ -145,6 +145,10 @@ class Intake:
             # The shard knows no such SKU: it may be a bundle.
             work = bundles.reserve(self.client, self.network, ask.of(key), reply, deadline_at)
             self._run(self._counted(ask, work), partial(self._settled, key, ask, done))
+        elif reply[0] == _ELSEWHERE:
+            # A limit applies that is counted on the shard of the customer.
+            work = self._over_shards(ask.of(key).under(reply[1]), deadline_at)
+            self._run(self._counted(ask, work), partial(self._settled, key, ask, done))
         else:
             self._settled(key, ask, done, reply)
 

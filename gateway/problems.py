@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any, Final
 
 from engine.commands import Reply
+from engine.demand import OF_CAMPAIGN
 from engine.ids import split_id
 from engine.limits import IN_PROGRESS_RETRY_MS, RETRY_AFTER_MS
 from engine.outcome import Outcome
@@ -66,7 +67,8 @@ KINDS: Final[Mapping[str, Kind]] = {
              members=("sku",), help="As many customers wait for this SKU as may."),
         Kind(name="over-limit", title="More than one customer may have", status=409,
              members=("limits",),
-             help="limits has what the customer has taken of each SKU, and how much is allowed."),
+             help="limits has what the customer has taken, and how much is allowed: of a SKU, or"
+                  " where sku is null, of all in the campaign, or unpaid through the channel."),
         Kind(name="over-quota", title="The share is used up", status=409, members=("short_lines",),
              help="available in short_lines is what is left of the channel's or campaign's share."),
         Kind(name="insufficient-stock", title="Not enough stock", status=409,
@@ -253,13 +255,23 @@ def _unknown_one_of(kind: str) -> Callable[[Reply, str], Problem]:
     return lambda reply, _name: problem(kind, str(reply[1][0]), id=reply[1][0])
 
 
+def _limit(
+    sku: str | None, limit: int, taken: int, requested: int, share: str | None = None
+) -> dict[str, Any]:
+    """A limit as told; one over several SKUs by the campaign or the channel that sets it."""
+    told = {"sku": sku, "limit": limit, "taken": taken, "requested": requested}
+    if share is None:
+        return told
+    kind = "campaign" if share.startswith(OF_CAMPAIGN) else "channel"
+    return {**told, kind: share.partition(":")[2]}
+
+
 def _over_limit(reply: Reply, _name: str) -> Problem:
-    limits = [
-        {"sku": sku, "limit": limit, "taken": taken, "requested": requested}
-        for sku, limit, taken, requested in reply[1]
-    ]
+    limits = [_limit(*row) for row in reply[1]]
     told = "; ".join(
-        f"{at['sku']}: {at['limit']} for each customer, {at['taken']} taken" for at in limits[:3]
+        f"{at['sku'] or at.get('campaign') or at.get('channel')}: {at['limit']} for each"
+        f" customer, {at['taken']} taken"
+        for at in limits[:3]
     )
     return problem("over-limit", told, limits=limits)
 

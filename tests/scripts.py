@@ -153,7 +153,7 @@ class Script:
             commands.take(key, nonce, 15, lines, {"p": True}),
             commands.drop(key, nonce),
             commands.tell(key, nonce, status, self.now_ms + 9_000, None),
-            commands.tell(key, nonce, status, 0, None, lost),
+            commands.tell(key, nonce, status, 0, None, lines=lost),
             commands.ask(self.random.choice((key[4:], f"{OVER_SHARDS}{self.made + 1}")), nonce),
         ))  # fmt: skip
 

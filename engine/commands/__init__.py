@@ -189,7 +189,8 @@ def take(
 ) -> Command:
     """Set a piece's units aside for ``home`` to decide about; ``ends``: nonce of one it follows.
 
-    → OK with the record, SHORT, CONTENDED, or IN_PROGRESS.
+    A piece without lines is one that counts for its customer, see ``totals``.
+    → OK with the record, SHORT, CONTENDED, OVER_LIMIT, ELSEWHERE or IN_PROGRESS.
     """
     return [Op.TAKE, reservation, nonce, home, lines, extra, ends]
 
@@ -221,7 +222,7 @@ def drop(reservation: str, nonce: bytes) -> Command:
 
 
 def ask(key: str, nonce: bytes) -> Command:
-    """A piece asks home. → OK, a ``Status``, and expires_at_ms where it is held."""
+    """A piece asks home. → OK, and what ``tell`` takes from the status on to ``counted``."""
     return [Op.ASK, key, nonce]
 
 
@@ -231,14 +232,16 @@ def tell(
     status: int,
     expires_at_ms: int,
     shipped: Any,
+    counted: Any = None,
     lines: Sequence[Line] = (),
 ) -> Command:
     """Home's news for a piece. ``lines``: those of this shard with their backings.
 
-    A piece that was promised to a buyer and is lost is made again of them. → OK, also when the
-    piece has ended; IN_PROGRESS, UNKNOWN_SKU or UNKNOWN_NODE while it cannot be made again.
+    ``counted``: what the customer's shard is to count of it, see ``totals.due``. A piece that was
+    promised to a buyer and is lost is made again of them. → OK, also when the piece has ended;
+    IN_PROGRESS, UNKNOWN_SKU or UNKNOWN_NODE while it cannot be made again.
     """
-    return [Op.TELL, reservation, nonce, status, expires_at_ms, shipped, lines]
+    return [Op.TELL, reservation, nonce, status, expires_at_ms, shipped, counted, lines]
 
 
 def settle(key: str, shard: int, message: Any) -> Command:

@@ -239,7 +239,7 @@ class LedgerMachine(Machine):
         outcome = self.model.tell(f"/{name}", nonce, Status(status), until, shipped, lost)
         sent = {ref: ["00", [list(line) for line in rows]] for ref, (_, rows) in shipped.items()}
         flat = [line.flat() for line in lost]
-        reply = self.ask(commands.tell(name, nonce, status, until, sent or None, flat))
+        reply = self.ask(commands.tell(name, nonce, status, until, sent or None, lines=flat))
         self.check(reply, outcome)
 
     # As a home
