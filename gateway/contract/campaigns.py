@@ -37,6 +37,7 @@ class CampaignBody(Body):
     nodes: Annotated[list[Id], Meta(min_length=1)] | None = None
     include_supplies: bool | None = None
     limit_per_customer: _Limit | None = None
+    limit_per_customer_total: _Limit | None = None
     hold_seconds: HoldSeconds | None = None
     anonymous_hold_seconds: HoldSeconds | None = None
     tranches: Annotated[list[TrancheBody], Meta(min_length=1, max_length=100)] | None = None
@@ -78,6 +79,7 @@ class Campaign(Struct):
     nodes: list[Id] | None
     include_supplies: bool
     limit_per_customer: int | None
+    limit_per_customer_total: int | None
     hold_seconds: int | None
     anonymous_hold_seconds: int | None
     tranches: list[Tranche] | None
@@ -138,7 +140,8 @@ class Report(Struct):
 _BODY_EXAMPLE: Final[dict[str, Any]] = {
     "name": "Spring drop", "channel": "live-room-1", "starts_at": "2026-12-01T20:00:00.000Z",
     "ends_at": "2026-12-01T20:30:00.000Z", "items": [{"sku": "85123A", "quantity": 5000}],
-    "nodes": None, "include_supplies": True, "limit_per_customer": 2, "hold_seconds": 300,
+    "nodes": None, "include_supplies": True, "limit_per_customer": 2,
+    "limit_per_customer_total": 3, "hold_seconds": 300,
 }  # fmt: skip
 _CAMPAIGN: Final[dict[str, Any]] = {
     "id": "spring-drop", **_BODY_EXAMPLE, "anonymous_hold_seconds": None, "tranches": None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from engine.limits import LANES_MAX, ON_HAND_MAX
+from engine.limits import LANES_MAX, ON_HAND_MAX, QUANTITY_MAX
 from gateway.contract.operation import (
     ID_SCHEMA,
     OWNER,
@@ -57,6 +57,7 @@ class ChannelBody(Body):
     late_payment: Literal["hold_again", "alternatives", "refuse"] | None = None
     anonymous_hold_seconds: HoldSeconds | None = None
     pool: Id | None = None
+    unpaid_units_per_customer: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)] | None = None
 
 
 class Lanes(Struct):
@@ -87,6 +88,7 @@ class Channel(Struct):
     late_payment: Literal["hold_again", "alternatives", "refuse"]
     anonymous_hold_seconds: int | None
     pool: Id | None
+    unpaid_units_per_customer: int | None
 
 
 class Channels(Struct):
@@ -126,7 +128,7 @@ _LANE: Final[dict[str, Any]] = {
 }  # fmt: skip
 _CHANNEL: Final[dict[str, Any]] = {
     "name": "Live room 1", "late_payment": "hold_again",
-    "anonymous_hold_seconds": 120, "pool": None,
+    "anonymous_hold_seconds": 120, "pool": None, "unpaid_units_per_customer": 10,
 }  # fmt: skip
 
 NETWORK: Final = (

@@ -44,6 +44,7 @@ def _members(name: str, body: CampaignBody) -> dict[str, Any]:
         "nodes": body.nodes,
         "include_supplies": bool(body.include_supplies),
         "limit_per_customer": body.limit_per_customer,
+        "limit_per_customer_total": body.limit_per_customer_total,
         "hold_seconds": body.hold_seconds,
         "anonymous_hold_seconds": body.anonymous_hold_seconds,
         "tranches": _tranches(body),
@@ -83,6 +84,7 @@ def _document(
         0, declared, 0, 0, 0, declared)  # fmt: skip
     return {
         "id": name,
+        "limit_per_customer_total": None,  # Of one declared before there was such a limit.
         **members,
         "starts_at": written(members["starts_at"]),
         "ends_at": written(members["ends_at"]),

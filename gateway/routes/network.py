@@ -10,6 +10,7 @@ from engine.commands import Command, Reply, network
 from engine.lanes import table_of
 from engine.limits import LANES_SLICE
 from engine.outcome import Outcome
+from engine.totals import UNPAID
 from gateway.cold import Ask
 from gateway.contract.network import ChannelBody, LaneBody, LanesBody, PoolBody
 from gateway.problems import Refused, invalid, of_read, of_reply, problem
@@ -125,6 +126,7 @@ async def put_channel(ask: Ask) -> Response:
         "late_payment": body.late_payment or "hold_again",
         "anonymous_hold_seconds": body.anonymous_hold_seconds,
         "pool": pool,
+        UNPAID: body.unpaid_units_per_customer,
     }
     await defined(ask, network.define({f"h|{channel}": members}), channel)
     return ask.answer({"channel": channel, **members})
@@ -134,4 +136,6 @@ async def get_channels(ask: Ask) -> Response:
     """GET /v1/channels"""
     ask.query()
     found = await elements(ask, "h")
-    return ask.answer({"channels": [{"channel": name, **at} for name, at in found.items()]})
+    return ask.answer(
+        {"channels": [{"channel": name, UNPAID: None, **at} for name, at in found.items()]}
+    )

@@ -215,7 +215,7 @@ def test_pools_and_channels(http: httpx.Client, fresh: Fresh, stocked: Stocked) 
     told = http.put(f"/v1/channels/{channel}", json={"pool": north})
     assert told.json() == {
         "channel": channel, "name": channel, "late_payment": "hold_again",
-        "anonymous_hold_seconds": None, "pool": north,
+        "anonymous_hold_seconds": None, "pool": north, "unpaid_units_per_customer": None,
     }  # fmt: skip
     assert told.json() in http.get("/v1/channels").json()["channels"]
     deadline = time.monotonic() + 5
