@@ -294,7 +294,8 @@ class Cluster:
 
     async def tell_home(self, host: Host, name: str) -> None:
         """Home hears where a piece's units stand."""
-        record = host.ledger.reservations.get(name)
+        # What a dead owner had decided was perhaps never committed.
+        record = host.ledger.reservations.get(name) if host.alive else None
         piece = Reservation(record) if record is not None else None
         if record is None or piece is None or piece.status is Status.TAKEN:
             return
@@ -345,12 +346,12 @@ def _answer(answer: "asyncio.Future[Reply]", reply: Reply) -> None:
 Story = Callable[[Cluster], Coroutine[Any, Any, None]]
 
 
-def simulate(seed: int, stormy: Story, calm: Story) -> Cluster:
+def simulate(seed: int, stormy: Story, calm: Story, made: type[Cluster] = Cluster) -> Cluster:
     """A cluster after a storm of that seed and the calm behind it."""
     random.seed(seed)  # The coordinators' jitter.
     loop = VirtualLoop()
     try:
-        return loop.run_until_complete(_weather(seed, stormy, calm))
+        return loop.run_until_complete(_weather(made, seed, stormy, calm))
     finally:
         sagas._sent.clear()
         for task in asyncio.all_tasks(loop):
@@ -359,8 +360,8 @@ def simulate(seed: int, stormy: Story, calm: Story) -> Cluster:
         loop.close()
 
 
-async def _weather(seed: int, stormy: Story, calm: Story) -> Cluster:
-    cluster = Cluster(seed)
+async def _weather(made: type[Cluster], seed: int, stormy: Story, calm: Story) -> Cluster:
+    cluster = made(seed)
     cluster.start(cluster.supervise())
     await stormy(cluster)
     await asyncio.sleep(max(0.0, STORM_S - cluster.loop.time()))

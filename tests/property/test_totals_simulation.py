@@ -1,0 +1,325 @@
+"""Limits of a buyer over several SKUs on bad days: never exceeded, and counted to the unit."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+
+from actors import sagas
+from actors.campaigns import terms_of
+from engine import commands, holds, ledger, pieces, totals
+from engine.commands import Command, Op, Reply, shares
+from engine.ids import digest, shard_of
+from engine.ledger import Ledger
+from engine.outcome import Outcome
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    COUNTED,
+    CUSTOMER,
+    LIMITS,
+    PARTIAL,
+    SHIPPED,
+    Extra,
+    Reservation,
+    Status,
+)
+from engine.requests import Reserve
+from engine.state import ATTEMPT, PIECE, ShardState
+from tests.builders import NOW_MS
+from tests.property.simulation import (
+    ALL_SKUS,
+    CALL_S,
+    SHARDS,
+    SKUS,
+    Cluster,
+    Host,
+    settled,
+    simulate,
+)
+from tests.property.test_pieces_simulation import HOLDS_MS, Day
+
+DAYS: Final = 400
+BLOCK: Final = 100
+UNPAID_MOST: Final = 4
+TOTAL_MOST: Final = 5
+LOOKS_EVERY_S: Final = 0.2
+LOADED_SHARE: Final = 0.2
+CUSTOMERS: Final = ("ann", "eve")
+WAYS: Final = ({CHANNEL: "web"}, {CAMPAIGN: "drop"}, {CHANNEL: "web", CAMPAIGN: "drop"})
+CHANNEL_MEMBERS: Final = {
+    "name": "web", "late_payment": "hold_again", "anonymous_hold_seconds": None, "pool": None,
+    totals.UNPAID: UNPAID_MOST,
+}  # fmt: skip
+CAMPAIGN_MEMBERS: Final = {
+    "channel": None, "starts_at": NOW_MS - 1, "ends_at": NOW_MS + 10**9, "nodes": None,
+    "limit_per_customer": None, "limit_per_customer_total": TOTAL_MOST, "hold_seconds": None,
+    "anonymous_hold_seconds": None, "include_supplies": False, "tranches": None,
+}  # fmt: skip
+MOST: Final = {"c:web": UNPAID_MOST, "m:drop": TOTAL_MOST}
+#: (shard, limit, customer)
+Place = tuple[int, str, str]
+
+
+class Limited(Cluster):
+    """Shards with a campaign and a channel that limit each buyer over all SKUs."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.storm = False
+        for host, skus in zip(self.hosts, SKUS, strict=True):
+            self.apply(host, commands.take_network(1, 2, {"h|web": CHANNEL_MEMBERS}))
+            items = [[sku, 2] for sku in skus]
+            self.apply(host, shares.open_campaign("drop", terms_of(CAMPAIGN_MEMBERS), items))
+        self.storm = True
+
+    def chores(self, host: Host) -> None:
+        """What has ended is loaded some time after the owner began to serve."""
+        if not host.ledger.closed_loaded and (not self.storm or self.happens(LOADED_SHARE)):
+            self.load_closed(host.right.shard, host.ledger)
+        super().chores(host)
+
+    def load_closed(self, shard: int, ledger: Ledger) -> None:
+        """All at once."""
+        for name, bucket in list(self.server.shards[shard].hashes.items()):
+            if bucket and name.startswith("closed:"):
+                ledger.load_closed(int(name.partition(":")[2]), bucket.items())
+        ledger.closed_loaded = True
+
+    def committed(self) -> Iterator[Reservation]:
+        """What homes have committed of every reservation, open or ended."""
+        for shard in self.server.shards.values():
+            known: dict[str, bytes] = {}
+            for name, fields in sorted(shard.hashes.items()):
+                if name == "reservations" or name.startswith("closed:"):
+                    known.update(fields)  # The open ones come last: what was revived is open.
+            for key, record in known.items():
+                if key[0] not in (PIECE, ATTEMPT):
+                    yield Reservation(record)
+
+    def counts(self) -> Counter[Place]:
+        """What the limits are about, told from the homes' records alone."""
+        counts: Counter[Place] = Counter()
+        for reservation in self.committed():
+            who = reservation.extra.get(CUSTOMER, "")
+            held = sum(units for *_, units in reservation.backings())
+            parcels = reservation.extra.get(SHIPPED, {}).values()
+            sent = sum(line[2] for _, lines in parcels for line in lines)
+            over = reservation.status not in (Status.HELD, Status.CONFIRMED, Status.FULFILLED)
+            at = shard_of(who, SHARDS)
+            if reservation.extra.get(CAMPAIGN):
+                counts[at, "m:drop", who] += sent if over else held
+            if reservation.extra.get(CHANNEL) and reservation.status is Status.HELD:
+                counts[at, "c:web", who] += held
+        return +counts
+
+
+class Buying(Day):
+    """A day on which few buyers want many baskets, some through the limits."""
+
+    def basket(self, key: str) -> Reserve:
+        """One to three lines."""
+        skus = self.random.sample(ALL_SKUS, self.random.randint(1, 3))
+        lines = [[sku, None, self.random.randint(1, 2)] for sku in skus]
+        extra: Extra = {**self.random.choice(WAYS), CUSTOMER: self.random.choice(CUSTOMERS)}
+        partial = self.random.random() < 0.2
+        if partial:
+            extra[PARTIAL] = True
+        hold_ms = self.random.choice(HOLDS_MS)
+        return Reserve(key, digest(lines, hold_ms, extra), lines, hold_ms, extra, partial)
+
+    async def story(self, cluster: Cluster) -> None:
+        """The limits hold at every instant, whatever fails."""
+        assert isinstance(cluster, Limited)
+        watch = cluster.start(self.watch(cluster))
+        await super().story(cluster)
+        await super().story(cluster)  # The same keys again, perhaps with other baskets.
+        watch.cancel()
+
+    async def after(self, cluster: Cluster, home: int, key: str, plan: str) -> None:
+        """Of what is cancelled a part has left."""
+        if plan == "cancel":
+            until = cluster.loop.time() + CALL_S
+            paid = await cluster.call(home, commands.read(key), until)
+            if paid[0] == Outcome.OK:
+                sku, node, _ = next(Reservation(paid[1]).backings())
+                parcel = commands.fulfil(key, "part", b"d" * 16, [(sku, node, 1)])
+                reply = await cluster.call(home, parcel, until)
+                if reply[0] == Outcome.ELSEWHERE:
+                    await sagas.fulfil(cluster, SHARDS, home, parcel, reply[1], until)
+                await cluster.call(home, commands.cancel(key), until)
+        else:
+            await super().after(cluster, home, key, plan)
+
+    async def watch(self, cluster: Limited) -> None:
+        """By what homes have committed."""
+        while True:
+            await asyncio.sleep(LOOKS_EVERY_S)
+            for (_, name, who), units in cluster.counts().items():
+                assert units <= MOST[name], f"{who} has {units} under {name}"
+
+
+def play(seed: int) -> None:
+    """One day, and what must be true behind it."""
+    day = Buying(seed)
+    cluster = simulate(seed, day.story, day.orderly, Limited)
+    assert isinstance(cluster, Limited)
+    settled(cluster)
+    expected = cluster.counts()
+    assert expected == counted([host.ledger for host in cluster.hosts]), "those that served"
+    cluster.storm = False
+    successors = [cluster.successor(shard).ledger for shard in range(SHARDS)]
+    for shard, one in enumerate(successors):
+        if not one.closed_loaded:
+            cluster.load_closed(shard, one)
+    assert expected == counted(successors), "those that come after"
+
+
+def counted(ledgers: list[Ledger]) -> Counter[Place]:
+    """What the owners have counted."""
+    return Counter({
+        (shard, name, who): units
+        for shard, one in enumerate(ledgers)
+        for name, counts in one.totals.items()
+        for who, units in counts.items()
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("block", range(DAYS // BLOCK))
+def test_whatever_fails_no_buyer_has_more_and_all_is_counted(block: int) -> None:
+    """By those that served to the end, and by those that load what these have left."""
+    for seed in range(block * BLOCK, block * BLOCK + BLOCK):
+        try:
+            play(seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}") from error
+
+
+# Bugs of each kind, planted: a test that cannot fail proves nothing.
+
+COUNT: Final = totals.recount
+
+
+def count_without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The customer's shard counts, and lets everything pass."""
+    monkeypatch.setattr(totals, "_over", lambda *_: None)
+
+
+def load_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new owner begins with nothing."""
+    monkeypatch.setattr(totals, "load", lambda *_: None)
+
+
+def load_what_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this owner has ended itself is counted once more when the ended ones are loaded."""
+    known = Ledger.load_closed
+
+    def load_closed(self: Ledger, hour: int, portion: Any) -> None:
+        for field, _ in portion:
+            self.closed.pop(hash(field), None)
+        known(self, hour, portion)
+
+    monkeypatch.setattr(Ledger, "load_closed", load_closed)
+
+
+def sell_before_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new owner does not wait for what was sent."""
+
+    def refuse(state: ShardState, lines: Any, extra: Any, total: Any) -> Reply | None:
+        loaded, state.closed_loaded = state.closed_loaded, True
+        try:
+            return known(state, lines, extra, total)
+        finally:
+            state.closed_loaded = loaded
+
+    known = totals.refuse
+    monkeypatch.setattr(totals, "refuse", refuse)
+
+
+def forget_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end gives everything back, also what has left."""
+    due = totals.due
+
+    def forgetful(reservation: Reservation) -> Any:
+        counted = due(reservation)
+        over = reservation.status is Status.CANCELLED
+        return [counted[0], {}] if over and counted is not None else counted
+
+    monkeypatch.setattr(totals, "due", forgetful)
+
+
+def never_count_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is paid for stays unpaid."""
+    due = totals.due
+
+    def stubborn(reservation: Reservation) -> Any:
+        counted = due(reservation)
+        if counted is not None and reservation.status is Status.CONFIRMED:
+            reservation.status = Status.HELD
+            counted = due(reservation)
+            reservation.status = Status.CONFIRMED
+        return counted
+
+    monkeypatch.setattr(totals, "due", stubborn)
+
+
+def count_news_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """News that come twice count twice."""
+
+    def recount(state: ShardState, record: Reservation, counted: Any) -> None:
+        record.extra.pop(COUNTED, None)
+        COUNT(state, record, counted)
+
+    monkeypatch.setattr(totals, "recount", recount)
+
+
+def keep_dropped_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece that is dropped leaves its count behind."""
+
+    def drop(state: ShardState, command: Command, now_ms: int) -> Reply:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(totals, "recount", lambda *_: None)
+            return pieces.drop(state, command, now_ms)
+
+    monkeypatch.setitem(ledger._HANDLERS, Op.DROP, drop)
+
+
+def tell_nobody_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Home's news say that it was paid for, not what counts of it."""
+    owe = holds.owe
+
+    def silent(state: ShardState, key: str, reservation: Reservation) -> None:
+        limits = reservation.extra.pop(LIMITS, None)
+        owe(state, key, reservation)
+        if limits is not None:
+            reservation.extra[LIMITS] = limits
+
+    monkeypatch.setattr(holds, "owe", silent)
+
+
+PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
+    count_without_looking, load_without_counting, load_what_was_counted, sell_before_loading,
+    forget_what_was_sent, never_count_less, count_news_each_time, keep_dropped_ones,
+    tell_nobody_of_the_count,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the days that the suite plays anyway."""
+    plant(monkeypatch)
+    assert found_within(DAYS), f"{plant.__name__} went unnoticed"
+
+
+def found_within(days: int) -> bool:
+    """Whether one of the first days goes wrong."""
+    for seed in range(days):
+        try:
+            play(seed)
+        except (AssertionError, KeyError):
+            return True
+    return False
