@@ -315,9 +315,12 @@ def change(state: ShardState, key: str, reservation: Reservation, event: Event) 
     """Store a reservation in its new state, where that belongs."""
     reservation.level = state.level
     totals.recount(state, reservation, totals.due(reservation))
+    is_open = reservation.status in (_HELD, Status.CONFIRMED) or OWES in reservation.extra
+    if not is_open:
+        totals.outlive(state, reservation)
     record = reservation.packed()
     state.fact(event, key, record)
-    if reservation.status in (_HELD, Status.CONFIRMED) or OWES in reservation.extra:
+    if is_open:
         state.put(key, record)
     else:
         state.close(key, record)

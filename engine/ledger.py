@@ -24,6 +24,7 @@ from engine import (
     shortfalls,
     supplies,
     supply_names,
+    totals,
     views,
     waiting,
 )
@@ -49,6 +50,7 @@ def _tidy(state: ShardState, command: Command, now_ms: int) -> Reply:
     most = max(SWEEP_MAX, len(state.references) // _REFERENCES_SHARE)
     corrections.forget_references(state, now_ms, most)
     corrections.forget_movements(state, now_ms, SWEEP_MAX)
+    totals.forget(state, now_ms)
     oldest = min(state.closed_hours, default=None)
     last = (now_ms - state.window_ms) // CLOSED_BUCKET_MS - 1
     if oldest is not None and oldest <= last and state.effects.drop_bucket is None:

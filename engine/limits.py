@@ -136,6 +136,8 @@ PIECE_ASK_MS: Final = 5_000
 DUE_MS: Final = 250
 #: Units return with sweeps of this many holds, so that a confirm never waits behind a crowd.
 SWEEP_MAX: Final = 512
+#: Counts of customers in campaigns that are over, let go of in one command that tidies.
+FORGOTTEN_MAX: Final = 512
 #: No expiry this long after a takeover: callers get a chance to confirm first.
 EXPIRY_GRACE_MS: Final = 5_000
 #: Clocks further apart than this raise an alarm and pause expiry.

@@ -13,7 +13,6 @@ from engine.record import (
     CUSTOMER,
     DELIVER_BY,
     LEVEL_UNIT,
-    PLAIN_MEMBERS,
     UNTOLD,
     Reservation,
     Status,
@@ -38,7 +37,7 @@ class LoadedState(ShardState):
             kind, _, rest = name.partition("|")
             if kind in ("n", "l", "p", "h", "b"):
                 load_element(self, name, unpack(value))
-            elif kind in ("N", OF_NODES, "x"):
+            elif kind in ("N", OF_NODES, "x", totals.SENT):
                 self._load_beside(kind, rest, unpack(value))
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
@@ -77,6 +76,8 @@ class LoadedState(ShardState):
             self.network = value
         elif kind == OF_NODES:
             self.bids = Bids(*value)
+        elif kind == totals.SENT:
+            self.totals.load_sent(rest, value)
         else:
             self.movements.load(rest, value)
 
@@ -167,9 +168,7 @@ class LoadedState(ShardState):
         for field, record in portion:
             members = unpack(record)
             status = members[0] % LEVEL_UNIT
-            plain = (
-                len(members) == PLAIN_MEMBERS and status <= Status.CONFIRMED and field[0] != PIECE
-            )
+            plain = len(members) == 4 and status <= Status.CONFIRMED and field[0] != PIECE
             if not plain or field in reservations:
                 self.load_record(field, record)
                 continue
@@ -203,17 +202,12 @@ class LoadedState(ShardState):
         """Take ended records into the index; their keys count among a SKU's takers."""
         self.closed_hours.setdefault(hour, [])
         for field, record in portion:
-            anew = self.closed.get(hash(field), -1) < hour
-            if anew:
+            if self.closed.get(hash(field), -1) < hour:
                 self.remember_closed(field, hour)
             if field[0] != ATTEMPT:
-                members = unpack(record)
-                if anew and len(members) > PLAIN_MEMBERS:
-                    # What this owner has ended itself it has counted already.
-                    totals.load(self, members[PLAIN_MEMBERS])
                 if status_of(record) == Status.FULFILLED:
                     self._load_customer(Reservation(record))
-                for line in members[3]:
+                for line in unpack(record)[3]:
                     if line[0] in self.books:
                         self.books[line[0]].takers.append(field.partition(ATTEMPT)[0])
 

@@ -269,7 +269,8 @@ def _end_piece(
     holds.give_back(state, piece, confirmed=piece.status is Status.CONFIRMED)
     record = before = state.reservations[field]
     if COUNTED in piece.extra:
-        totals.recount(state, piece, counted or [piece.extra[COUNTED][0], {}])
+        totals.recount(state, piece, counted or [piece.extra[COUNTED][0], {}, 0])
+        totals.outlive(state, piece)
         record = piece.packed()
     state.fact(Event.PIECE_DROPPED, field, record)
     records = state.effects.records

@@ -38,7 +38,7 @@ PICKUP_UNTIL: Final = "w"  # ms; what is not collected by then goes back on sale
 BUNDLES: Final = "g"  # [[code, units], ...] that its lines are parts of.
 SUPERSEDES: Final = "v"  # Key of the hold that it takes over.
 SUPERSEDED_BY: Final = "V"  # Key of the one that took it over.
-LIMITS: Final = "l"  # {name: units}: limits over several SKUs that apply, see ``totals``.
+LIMITS: Final = "l"  # Limits over several SKUs that apply, ``totals.Limits``.
 COUNTED: Final = "q"  # On the customer's shard: what is counted there, ``totals.Counted``.
 COSTS: Final = "b"  # See ``costing.Costs``.
 UNTOLD: Final = "t"  # In a piece: home does not know its backings yet.
@@ -102,8 +102,6 @@ FOUR_MEMBERS: Final = b"\x94"
 FIVE_MEMBERS: Final = b"\x95"
 UINT64: Final = b"\xcf"
 RAW_16: Final = b"\xb0"
-#: Members of a record without rarer things.
-PLAIN_MEMBERS: Final = 4
 #: Bytes of a record without rarer things, up to its lines.
 _LINES_AT: Final = 28
 

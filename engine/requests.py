@@ -3,6 +3,7 @@
 from msgspec import Struct, structs
 
 from engine.record import LIMITS, Extra, Line
+from engine.totals import Limits
 
 
 class Reserve(Struct, frozen=True, gc=False):
@@ -21,7 +22,7 @@ class Reserve(Struct, frozen=True, gc=False):
     #: The deciding shard, where it is not that of the smallest SKU.
     home: int | None = None
 
-    def under(self, limits: dict[str, int]) -> "Reserve":
+    def under(self, limits: Limits) -> "Reserve":
         """The same request, counted under limits over several SKUs too; see ``totals``."""
         extra = self.extra or {}
         known = {**extra.get(LIMITS, {}), **limits}

@@ -33,6 +33,7 @@ from engine.record import (
 )
 from engine.shares import Share, follow_stock
 from engine.stock import Book, Node, Position, rose
+from engine.totals import Totals
 from engine.waiting_list import WaitingList
 
 #: First character of a piece's field; no key can begin with it.
@@ -86,7 +87,7 @@ class ShardState:
         #: Of those asked for, what was not yet in the store then; it may be accepted meanwhile.
         self.closing: dict[str, bytes] = {}
         self.owing: set[str] = set()  # Reservations that owe other shards news.
-        self.totals: dict[str, dict[str, int]] = {}  # By limit and customer, see ``totals``.
+        self.totals = Totals()
         self.piece_count = 0  # Records that are pieces of reservations decided elsewhere.
         self.waiting = WaitingList(window_ms)
         self.references: dict[str, list[Any]] = {}

@@ -4,17 +4,20 @@ A campaign's total is of the units that a customer holds, has paid for and was s
 of those that he holds and has not paid for. A reservation to which one applies has a piece on the
 customer's shard, which carries no stock but counts. Home alone knows how much (``due``); whoever
 counts, the piece or a home that is the customer's shard itself, keeps in its record what it has
-counted. So a copy from the store counts the same, and news that come twice change nothing.
+counted. So a copy from the store counts the same, and news that come twice change nothing. What was
+sent outlives the record, until its campaign is over.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from engine.commands import Reply
 from engine.counting import add_to
 from engine.demand import OF_CAMPAIGN, OF_CHANNEL
+from engine.events import Event
 from engine.ids import shard_of
-from engine.limits import IN_PROGRESS_RETRY_MS
+from engine.limits import FORGOTTEN_MAX
 from engine.outcome import Outcome
 from engine.record import (
     CAMPAIGN,
@@ -29,17 +32,43 @@ from engine.record import (
     Reservation,
     Status,
     line_units,
+    pack,
 )
 
 if TYPE_CHECKING:
     from engine.state import ShardState
 
-#: [customer, {name of a limit: units}]; names are those of shares, see ``demand.share_name``.
+#: [customer, {name of a limit: units}, when its campaign ends (ms; 0: none)]; names are those of
+#: shares, see ``demand.share_name``.
 Counted: TypeAlias = list[Any]
+#: {name of a limit: [units for each customer, when it ends (ms; 0: never)]}
+Limits: TypeAlias = dict[str, list[int]]
 
+#: How fields of ``state`` begin that keep what was sent: units, and when the limit ends (ms).
+SENT: Final = "t"
 #: The member of a channel that limits units held and not paid for.
 UNPAID: Final = "unpaid_units_per_customer"
 _SOLD: Final = (Status.CONFIRMED, Status.FULFILLED)
+
+
+class Totals:
+    """What the customers of a shard have, by limit."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, dict[str, int]] = {}  # Units by limit and customer.
+        #: Of these, what no open record counts any more: it was sent. With when the limit ends.
+        self.sent: dict[str, tuple[int, dict[str, int]]] = {}
+
+    def of(self, name: str) -> dict[str, int]:
+        """Units by customer under one limit."""
+        return self.counts.setdefault(name, {})
+
+    def load_sent(self, rest: str, value: list[int]) -> None:
+        """Take in what the store has of one customer's."""
+        name, _, customer = rest.partition("|")
+        units, until_ms = value
+        self.sent.setdefault(name, (until_ms, {}))[1][customer] = units
+        add_to(self.of(name), customer, units)
 
 
 class Total(NamedTuple):
@@ -58,7 +87,11 @@ def asked(extra: Extra | None, lines: Sequence[Line], *, late: bool) -> Counted 
         return None
     units = sum(line[2] for line in lines)
     names = [name for name in extra[LIMITS] if not late or _is_campaign(name)]
-    return [extra[CUSTOMER], dict.fromkeys(names, units)]
+    return [extra[CUSTOMER], dict.fromkeys(names, units), _end(extra[LIMITS])]
+
+
+def _end(limits: Limits) -> int:
+    return max(until_ms for _, until_ms in limits.values())
 
 
 def due(reservation: Reservation) -> Counted | None:
@@ -71,7 +104,7 @@ def due(reservation: Reservation) -> Counted | None:
         units = sum(line[2] for _, lines in parcels for line in lines)
     unpaid = units if reservation.status is Status.HELD else 0
     counts = {name: units if _is_campaign(name) else unpaid for name in reservation.extra[LIMITS]}
-    return [reservation.extra[CUSTOMER], counts]
+    return [reservation.extra[CUSTOMER], counts, _end(reservation.extra[LIMITS])]
 
 
 def is_here(state: "ShardState", counted: Counted | None) -> bool:
@@ -83,25 +116,53 @@ def recount(state: "ShardState", record: Reservation, counted: Counted | None) -
     """Count so much of a record and no more or less, where its customer is counted here."""
     if counted is None or not is_here(state, counted):
         return
-    customer, counts = counted
+    customer, counts, until_ms = counted
     before = record.extra.get(COUNTED, [customer, {}])[1]
     for name in sorted(before.keys() | counts.keys()):
         change = counts.get(name, 0) - before.get(name, 0)
         if change:
-            state.count(state.totals.setdefault(name, {}), customer, change)
+            state.count(state.totals.of(name), customer, change)
     kept = {name: units for name, units in counts.items() if units}
     if kept:
-        record.extra[COUNTED] = [customer, kept]
+        record.extra[COUNTED] = [customer, kept, until_ms]
     else:
         record.extra.pop(COUNTED, None)
+
+
+def outlive(state: "ShardState", record: Reservation) -> None:
+    """What a record counts as it ends was sent: it is kept beside the records."""
+    if COUNTED not in record.extra:
+        return
+    customer, counts, until_ms = record.extra.pop(COUNTED)
+    for name, units in counts.items():
+        by_customer = state.totals.sent.setdefault(name, (until_ms, {}))[1]
+        state.count(by_customer, customer, units)
+        state.field(f"{SENT}|{name}|{customer}", pack([by_customer[customer], until_ms]))
 
 
 def load(state: "ShardState", extra: Extra) -> None:
     """Count what a record from the store has counted."""
     if COUNTED in extra:
-        customer, counts = extra[COUNTED]
+        customer, counts, _ = extra[COUNTED]
         for name, units in counts.items():
-            add_to(state.totals.setdefault(name, {}), customer, units)
+            add_to(state.totals.of(name), customer, units)
+
+
+def forget(state: "ShardState", now_ms: int) -> None:
+    """Let go of some of what was sent by campaigns that are over: nobody asks any more."""
+    over = [
+        (name, customer, by_customer)
+        for name, (until_ms, by_customer) in state.totals.sent.items()
+        if until_ms < now_ms
+        for customer in islice(by_customer, FORGOTTEN_MAX)
+    ]
+    for name, customer, by_customer in over[:FORGOTTEN_MAX]:
+        units = by_customer[customer]
+        state.count(by_customer, customer, -units)
+        state.count(state.totals.of(name), customer, -units)
+        field = f"{SENT}|{name}|{customer}"
+        state.field(field, None)
+        state.fact(Event.FORGOTTEN, field, None)
 
 
 def replaced_by(extra: Extra | None, prefix: str = "") -> str | None:
@@ -122,7 +183,7 @@ def refuse(
 ) -> Reply | None:
     """OVER_LIMIT where the customer would have too much; ELSEWHERE with limits yet to be counted.
 
-    The latter before anybody has said so, with ``{name: limit}``: see ``Reserve.under``.
+    The latter before anybody has said so, with ``Limits``: see ``Reserve.under``.
     """
     if not extra:
         return None
@@ -131,29 +192,25 @@ def refuse(
         if CUSTOMER not in extra:
             return [Outcome.INVALID, "customer", "is required where a limit applies"]
         return [Outcome.ELSEWHERE, limits]
-    if total is None:
-        return None
-    if not state.closed_loaded and any(map(_is_campaign, total.counted[1])):
-        return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # What was sent is not counted yet.
-    return _over(state, extra[LIMITS], total)
+    return None if total is None else _over(state, extra[LIMITS], total)
 
 
 def _is_campaign(name: str) -> bool:
     return name.startswith(OF_CAMPAIGN)
 
 
-def _limits(state: "ShardState", lines: Sequence[Line], extra: Extra) -> dict[str, int]:
+def _limits(state: "ShardState", lines: Sequence[Line], extra: Extra) -> Limits:
     """The limits over several SKUs that this shard knows to apply, by name."""
-    limits: dict[str, int] = {}
+    limits: Limits = {}
     unpaid = unpaid_limit(state, extra)
     if unpaid is not None:
-        limits[OF_CHANNEL + extra[CHANNEL]] = unpaid
+        limits[OF_CHANNEL + extra[CHANNEL]] = [unpaid, 0]
     if CAMPAIGN in extra:
         name = OF_CAMPAIGN + extra[CAMPAIGN]
         for line in lines:
             share = state.books[line[0]].shares.get(name)
             if share is not None and share.terms.limit_total is not None:
-                limits[name] = share.terms.limit_total
+                limits[name] = [share.terms.limit_total, share.terms.ends_at_ms]
     return limits
 
 
@@ -163,15 +220,15 @@ def unpaid_limit(state: "ShardState", extra: Extra) -> int | None:
     return None if channel is None else channel.get(UNPAID)
 
 
-def _over(state: "ShardState", limits: dict[str, int], total: Total) -> Reply | None:
-    customer, wanted = total.counted
+def _over(state: "ShardState", limits: Limits, total: Total) -> Reply | None:
+    customer, wanted, _ = total.counted
     record = state.reservations.get(total.replaced) if total.replaced is not None else None
     freed = Reservation(record).extra.get(COUNTED) if record is not None else None
     over = []
     for name, units in sorted(wanted.items()):
-        taken = state.totals.get(name, {}).get(customer, 0)
+        taken, most = state.totals.of(name).get(customer, 0), limits[name][0]
         if freed is not None and freed[0] == customer:
             taken -= freed[1].get(name, 0)
-        if taken + units > limits[name]:
-            over.append([None, limits[name], taken, units, name])
+        if taken + units > most:
+            over.append([None, most, taken, units, name])
     return [Outcome.OVER_LIMIT, over] if over else None

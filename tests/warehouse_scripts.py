@@ -4,14 +4,25 @@ from typing import Any, Final
 
 from engine import commands
 from engine.commands import Command, bids, moving, network, promising, shares, supplies, waiting
-from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, DELIVER_BY, PARTIAL, PREORDER, ZONE
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    COUNTED,
+    CUSTOMER,
+    DELIVER_BY,
+    LIMITS,
+    PARTIAL,
+    PREORDER,
+    ZONE,
+)
 from engine.stock import SupplyMembers, Terms
 from tests.builders import reserve
-from tests.scripts import HOUR_MS, NODES, SKUS, Script
+from tests.scripts import FOREIGN, HOUR_MS, NODES, SKUS, Script
 
 _CHANNELS: Final = ("live", "shop")
 _CAMPAIGNS: Final = ("drop", "sale")
 _SUPPLIES: Final = ("po-1", "po-2", "po-3")
+_BUYER: Final = "c-7"  # Counted on this shard.
 _ZONES: Final = ("north", "south")
 _MEMBERS: Final[dict[str, Any]] = {"name": "drop", "items": [["A", 3]]}
 
@@ -27,7 +38,8 @@ class WarehouseScript(Script):
             self.supply, self.supply, self.supply, self.came, self.came, self.name, self.lane,
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
             self.marked, self.unserved, self.moved, self.hinted, self.hinted, self.reassigned,
-            self.waited, self.waited, self.waited, self.left, self.priced,
+            self.waited, self.waited, self.waited, self.left, self.priced, self.limited,
+            self.limited, self.limited,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -46,6 +58,26 @@ class WarehouseScript(Script):
         made = reserve(self.new(), *self.lines(), hold_ms=hold_ms, **extra)
         self.asked.append(made)
         return made
+
+    def limited(self) -> Command:
+        """What counts for a customer under limits over several SKUs, beside stock or without."""
+        key, nonce = f"00f.t{self.random.randint(1, 4)}", self.nonce()
+        units = self.random.randint(1, 4)
+        campaign = self.random.choice(_CAMPAIGNS)
+        counts = {f"m:{campaign}": units, "c:live": self.random.randint(0, units)}
+        until_ms = self.now_ms + self.random.choice((1, HOUR_MS, 99 * HOUR_MS))
+        counted = [_BUYER, counts, until_ms]
+        extra = {CUSTOMER: _BUYER, LIMITS: {name: [7, until_ms] for name in counts}}
+        lines = self.random.choice(([], [["A", None, 1]]))
+        status = self.random.choice((0, 0, 1, 1, 2, 3, 4, 5))
+        shipped = self.random.choice((None, {"parcel": ["d" * 32, [[FOREIGN, "w1", 1]]]}))
+        return self.random.choice((
+            commands.take(key, nonce, 15, lines, {**extra, COUNTED: counted}),
+            commands.take(key, nonce, 15, lines, {**extra, COUNTED: counted}, self.nonce()),
+            commands.tell(key, nonce, status, self.now_ms + 9_000, shipped, counted),
+            commands.drop(key, nonce),
+            commands.seal(self.new(), nonce, b"d" * 16, [["A", None, units]], [], 60_000, extra),
+        ))  # fmt: skip
 
     def waited(self) -> Command:
         """Somebody waits, or asks for it again."""

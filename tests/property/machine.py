@@ -29,6 +29,11 @@ RIGHT = Right(0, 1, "token")
 ASK_AGAIN_MS = 1_000  # When home did not answer a piece.
 
 
+def totals_of(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """What is counted of customers over several SKUs, by limit."""
+    return {name: dict(counts) for name, counts in ledger.totals.counts.items() if counts}
+
+
 def image(ledger: Ledger) -> dict[str, Any]:
     """All of a ledger that decisions rest on, to be compared."""
     return {
@@ -69,6 +74,7 @@ def image(ledger: Ledger) -> dict[str, Any]:
                 if book.waiting is not None
             },
         ),
+        "totals": totals_of(ledger),
         "head": (ledger.seq, ledger.head),
     }
 

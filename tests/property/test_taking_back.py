@@ -12,7 +12,7 @@ from engine.ledger import Ledger
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right
 from tests.builders import counters, empty_ledger
-from tests.property.machine import ASK_AGAIN_MS, image, looked_after
+from tests.property.machine import ASK_AGAIN_MS, image, looked_after, totals_of
 from tests.scripts import SHARDS
 from tests.warehouse_scripts import WarehouseScript
 
@@ -99,6 +99,7 @@ class Shard:
         assert fresh.shortfalls == self.ledger.shortfalls
         assert fresh.waiting.entries == self.ledger.waiting.entries
         assert fresh.stop_where_books_differ(hashes["free"]) == []
+        assert totals_of(fresh) == totals_of(self.ledger)
 
 
 def _bytes(sealed: Sealed | None) -> tuple[bytes, ...]:

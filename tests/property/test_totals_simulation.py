@@ -35,7 +35,6 @@ from tests.property.simulation import (
     SHARDS,
     SKUS,
     Cluster,
-    Host,
     settled,
     simulate,
 )
@@ -46,7 +45,6 @@ BLOCK: Final = 100
 UNPAID_MOST: Final = 4
 TOTAL_MOST: Final = 5
 LOOKS_EVERY_S: Final = 0.2
-LOADED_SHARE: Final = 0.2
 CUSTOMERS: Final = ("ann", "eve")
 WAYS: Final = ({CHANNEL: "web"}, {CAMPAIGN: "drop"}, {CHANNEL: "web", CAMPAIGN: "drop"})
 CHANNEL_MEMBERS: Final = {
@@ -74,19 +72,6 @@ class Limited(Cluster):
             items = [[sku, 2] for sku in skus]
             self.apply(host, shares.open_campaign("drop", terms_of(CAMPAIGN_MEMBERS), items))
         self.storm = True
-
-    def chores(self, host: Host) -> None:
-        """What has ended is loaded some time after the owner began to serve."""
-        if not host.ledger.closed_loaded and (not self.storm or self.happens(LOADED_SHARE)):
-            self.load_closed(host.right.shard, host.ledger)
-        super().chores(host)
-
-    def load_closed(self, shard: int, ledger: Ledger) -> None:
-        """All at once."""
-        for name, bucket in list(self.server.shards[shard].hashes.items()):
-            if bucket and name.startswith("closed:"):
-                ledger.load_closed(int(name.partition(":")[2]), bucket.items())
-        ledger.closed_loaded = True
 
     def committed(self) -> Iterator[Reservation]:
         """What homes have committed of every reservation, open or ended."""
@@ -171,9 +156,6 @@ def play(seed: int) -> None:
     assert expected == counted([host.ledger for host in cluster.hosts]), "those that served"
     cluster.storm = False
     successors = [cluster.successor(shard).ledger for shard in range(SHARDS)]
-    for shard, one in enumerate(successors):
-        if not one.closed_loaded:
-            cluster.load_closed(shard, one)
     assert expected == counted(successors), "those that come after"
 
 
@@ -182,7 +164,7 @@ def counted(ledgers: list[Ledger]) -> Counter[Place]:
     return Counter({
         (shard, name, who): units
         for shard, one in enumerate(ledgers)
-        for name, counts in one.totals.items()
+        for name, counts in one.totals.counts.items()
         for who, units in counts.items()
     })  # fmt: skip
 
@@ -212,30 +194,9 @@ def load_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(totals, "load", lambda *_: None)
 
 
-def load_what_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this owner has ended itself is counted once more when the ended ones are loaded."""
-    known = Ledger.load_closed
-
-    def load_closed(self: Ledger, hour: int, portion: Any) -> None:
-        for field, _ in portion:
-            self.closed.pop(hash(field), None)
-        known(self, hour, portion)
-
-    monkeypatch.setattr(Ledger, "load_closed", load_closed)
-
-
-def sell_before_loading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new owner does not wait for what was sent."""
-
-    def refuse(state: ShardState, lines: Any, extra: Any, total: Any) -> Reply | None:
-        loaded, state.closed_loaded = state.closed_loaded, True
-        try:
-            return known(state, lines, extra, total)
-        finally:
-            state.closed_loaded = loaded
-
-    known = totals.refuse
-    monkeypatch.setattr(totals, "refuse", refuse)
+def end_without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent is counted by the record that says so, and by nothing once that has ended."""
+    monkeypatch.setattr(totals, "outlive", lambda *_: None)
 
 
 def forget_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +261,7 @@ def tell_nobody_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
-    count_without_looking, load_without_counting, load_what_was_counted, sell_before_loading,
+    count_without_looking, load_without_counting, end_without_keeping,
     forget_what_was_sent, never_count_less, count_news_each_time, keep_dropped_ones,
     tell_nobody_of_the_count,
 ]  # fmt: skip

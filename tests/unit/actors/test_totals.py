@@ -32,12 +32,13 @@ from tests.cluster import HOLD_MS, SHARDS, asked
 WEB = {CHANNEL: "web"}
 DROP = {CAMPAIGN: "drop"}
 UNPAID_MOST, TOTAL_MOST = 4, 5
+OVER_MS = NOW_MS + 10**9
 CHANNEL_MEMBERS = {
     "name": "web", "late_payment": "hold_again", "anonymous_hold_seconds": None, "pool": None,
     UNPAID: UNPAID_MOST,
 }  # fmt: skip
 CAMPAIGN_MEMBERS = {
-    "channel": None, "starts_at": NOW_MS - 1, "ends_at": NOW_MS + 10**9, "nodes": None,
+    "channel": None, "starts_at": NOW_MS - 1, "ends_at": OVER_MS, "nodes": None,
     "limit_per_customer": None, "limit_per_customer_total": TOTAL_MOST, "hold_seconds": None,
     "anonymous_hold_seconds": None, "include_supplies": False, "tranches": None,
 }  # fmt: skip
@@ -112,7 +113,7 @@ class Shop:
 
     def counted(self, who: str) -> tuple[int, int]:
         """(units of the campaign, unpaid units of the channel) on the customer's shard."""
-        totals = self.shards.ledgers[of(who)].totals
+        totals = self.shards.ledgers[of(who)].totals.counts
         return totals.get("m:drop", {}).get(who, 0), totals.get("c:web", {}).get(who, 0)
 
 
@@ -259,12 +260,18 @@ async def test_a_customer_is_required_where_such_a_limit_applies(shop: Shop, who
 
 
 @in_shop
-async def test_until_it_knows_what_was_sent_a_new_owner_sells_no_more(shop: Shop, who: str) -> None:
-    """What has ended is loaded after what is open."""
-    shop.shards.ledgers[of(who)].closed_loaded = False
-    reply = await shop.reserve("k1", who, 1, 1, **DROP)
-    assert reply[0] == Outcome.IN_PROGRESS
-    assert (await shop.reserve("k2", who, 1, 1, **WEB))[0] == Outcome.OK
+async def test_what_was_sent_is_forgotten_once_the_campaign_is_over(shop: Shop, who: str) -> None:
+    """Until then it outlives the records; no field of the store is left behind."""
+    await shop.reserve("k1", who, 2, 1, **DROP)
+    await shop.finish("k1", "confirm")
+    shop.ship("k1", HOME)
+    await shop.heard()
+    await shop.finish("k1", "cancel")
+    ledger = shop.shards.ledgers[of(who)]
+    for past_ms, counts in ((-1, (2, 0)), (1, (0, 0))):
+        ledger.decide(commands.tidy(), OVER_MS + past_ms)
+        assert shop.counted(who) == counts
+    assert ledger.effects.fields[f"t|m:drop|{who}"] is None
 
 
 @in_shop
