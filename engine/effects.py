@@ -17,9 +17,10 @@ from engine.stock import Counters, Position, rose
 _STILL = (0, 0)
 
 
-#: Fields that a release may rewrite: a shortfall that shrinks, a share's units that are back.
+#: Fields that a release may rewrite: a shortfall that shrinks, a share's units that are back, what
+#: was sent to a customer before the rest was cancelled.
 #: That may not hold it up when the store is full.
-_RETURNING = ("f|", "F|", "a|", "s|")
+_RETURNING = ("f|", "F|", "a|", "s|", "t|")
 
 
 @dataclass(slots=True)

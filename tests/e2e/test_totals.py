@@ -167,3 +167,40 @@ def test_a_limit_is_looked_up_by_the_customers_shard(
         assert hold(http, sku, fresh("key"), channel=channel, customer=who).status_code == 201
         again = hold(http, sku, fresh("key"), channel=channel, customer=who)
         assert problem(again) == (409, "over-limit")
+
+
+def test_a_bundle_counts_as_its_parts(http: httpx.Client, fresh: Fresh, stocked: Stocked) -> None:
+    """Whether it is the bundle or a part that is asked for next."""
+    one, two = two_shards(stocked, n1=20)
+    channel, who, code = channel_with(http, fresh, 4), fresh("c"), fresh("bundle")
+    parts = [{"sku": one, "quantity": 2}, {"sku": two, "quantity": 1}]
+    assert http.put(f"/v1/bundles/{code}", json={"parts": parts}).status_code == 200
+    assert hold(http, code, fresh("key"), channel=channel, customer=who).status_code == 201
+    over = hold(http, code, fresh("key"), channel=channel, customer=who)
+    assert problem(over) == (409, "over-limit")
+    assert over.json()["limits"] == [
+        {"sku": None, "limit": 4, "taken": 3, "requested": 3, "channel": channel}
+    ]
+    assert hold(http, two, fresh("key"), channel=channel, customer=who).status_code == 201
+
+
+def test_a_payment_after_expiry_is_held_to_the_total(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Meanwhile the buyer has had what he may; once that is given back he may pay."""
+    one, two = two_shards(stocked, n1=20)
+    name = opened(http, fresh("drop"), {one: 9, two: 9}, limit_per_customer_total=2)
+    who = fresh("c")
+    first = buy(http, name, fresh("key"), {one: 1, two: 1}, customer=who, hold_seconds=1)
+    assert first.status_code == 201
+    second = made_soon(lambda key: buy(http, name, key, {two: 2}, customer=who), fresh)
+    confirm = f"/v1/reservations/{first.json()['id']}/confirm"
+    late = http.post(confirm)
+    assert (problem(late), late.json()["reservation_status"]) == ((409, "not-held"), "expired")
+    end(http, second, "release")
+    deadline = time.monotonic() + 5
+    while (late := http.post(confirm)).status_code != 200:
+        assert problem(late) == (409, "not-held")
+        assert time.monotonic() < deadline
+    assert late.json()["status"] == "confirmed"
+    assert problem(buy(http, name, fresh("key"), {one: 1}, customer=who)) == (409, "over-limit")
