@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
+from msgspec import structs
 
 from actors import sagas
 from actors.campaigns import terms_of
 from engine import commands, holds, ledger, pieces, totals
 from engine.commands import Command, Op, Reply, shares
-from engine.ids import digest, shard_of
+from engine.ids import digest, home_of, shard_of
 from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.record import (
@@ -22,6 +23,7 @@ from engine.record import (
     LIMITS,
     PARTIAL,
     SHIPPED,
+    SUPERSEDES,
     Extra,
     Reservation,
     Status,
@@ -119,6 +121,8 @@ class Buying(Day):
         """The limits hold at every instant, whatever fails."""
         assert isinstance(cluster, Limited)
         watch = cluster.start(self.watch(cluster))
+        for number in range(self.random.randint(0, 3)):
+            cluster.start(self.cart(cluster, number))
         await super().story(cluster)
         await super().story(cluster)  # The same keys again, perhaps with other baskets.
         watch.cancel()
@@ -137,6 +141,22 @@ class Buying(Day):
                 await cluster.call(home, commands.cancel(key), until)
         else:
             await super().after(cluster, home, key, plan)
+
+    async def cart(self, cluster: Cluster, number: int) -> None:
+        """A hold whose next version takes it over, perhaps for somebody else."""
+        await asyncio.sleep(self.random.uniform(0, 4))
+        old, new = self.basket(f"old{number}"), self.basket(f"new{number}")
+        home = home_of((line[0] for line in old.lines), SHARDS)
+        kept = old.extra if self.random.random() < 0.8 else new.extra
+        extra = {**(kept or {}), SUPERSEDES: old.key}
+        until = cluster.loop.time() + CALL_S
+        if (await sagas.reserve(cluster, SHARDS, old, until))[0] == Outcome.OK:
+            await asyncio.sleep(self.random.uniform(0, 2))
+            until = cluster.loop.time() + CALL_S
+            new = structs.replace(new, extra=extra, home=home)
+            reply = await sagas.reserve(cluster, SHARDS, new, until)
+            if reply[0] == Outcome.OK and self.random.random() < 0.5:
+                await cluster.call(home, commands.confirm(new.key), until)
 
     async def watch(self, cluster: Limited) -> None:
         """By what homes have committed."""
