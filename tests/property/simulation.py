@@ -293,8 +293,7 @@ class Cluster:
             self.apply(host, moving.move([(name, b"", rows, "north")]))
 
     async def tell_home(self, host: Host, name: str) -> None:
-        """Home hears where a piece's units stand."""
-        # What a dead owner had decided was perhaps never committed.
+        """Home hears where a piece's units stand; what a dead owner had decided it never hears."""
         record = host.ledger.reservations.get(name) if host.alive else None
         piece = Reservation(record) if record is not None else None
         if record is None or piece is None or piece.status is Status.TAKEN:
