@@ -16,6 +16,7 @@ from engine.record import NONCE, Reservation, Status
 from engine.requests import Reserve
 from engine.state import PIECE, ShardState
 from engine.store.memory import MemoryServer
+from tests.property.settled import settled
 from tests.property.simulation import (
     ALL_SKUS,
     CALL_S,
@@ -24,7 +25,6 @@ from tests.property.simulation import (
     STORM_S,
     Cluster,
     Host,
-    settled,
     simulate,
 )
 

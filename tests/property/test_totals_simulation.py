@@ -31,13 +31,13 @@ from engine.record import (
 from engine.requests import Reserve
 from engine.state import ATTEMPT, PIECE, ShardState
 from tests.builders import NOW_MS
+from tests.property.settled import settled
 from tests.property.simulation import (
     ALL_SKUS,
     CALL_S,
     SHARDS,
     SKUS,
     Cluster,
-    settled,
     simulate,
 )
 from tests.property.test_pieces_simulation import HOLDS_MS, Day
