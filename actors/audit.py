@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from actors import reused
+from actors import repairs, reused
 from actors.feed import Hosts
 from actors.lane import LineLost
 from engine.limits import DEADLINE_MS_DEFAULT
@@ -59,22 +59,36 @@ def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
 async def run(client: Hosts, *, events: bool = False) -> Audit:
     """Compare every owner's books with the store, shard by shard, and all keys with each other.
 
-    ``events``: rebuild the stock from the event streams too, which takes as long as these are.
+    ``events``: rebuild the stock from the event streams too, which takes as long as these are;
+    each shard's ``rebuilt`` says from what, see ``rebuilding.rebuild``.
     Raises ``LineLost`` while a shard has no owner.
     """
     ask = partial(_ask_owner, client)
-    shards, findings, keys_count = [], [], 0
+    shards: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
+    rebuilt: dict[int, dict[str, Any]] = {}
+    keys_count = 0
     for shard in range(len(client.map.owners)):
         told = await ask(shard, {"m": "audit"})
-        shards.append(told["shard"])
+        shards.append({**told["shard"], "rebuilt": None})
         findings += told["findings"]
         keys_count += told["keys_count"]
         if events:
-            rebuilt = await ask(shard, {"m": "rebuild"})
-            shards[-1]["rebuilt"] = rebuilt["whole"]
-            findings += rebuilt["findings"]
+            told = rebuilt[shard] = await ask(shard, _rebuild(told["findings"]))
+            shards[-1]["rebuilt"] = {
+                name: told[name] for name in ("source", "base_seq", "since_ms")
+            }
+            findings += repairs.of_events(shard, told)
     findings += await reused.find(ask, client.shards, keys_count)
+    repairs.explain(findings, rebuilt)
     return Audit(not findings, shards, findings)
+
+
+def _rebuild(findings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The question for what the events say of a shard, and of what was found there already."""
+    backings = {f"{at['sku']}|{at['node']}" for at in findings if at["sku"] is not None}
+    records = {at["reservation"] for at in findings if at["reservation"] is not None}
+    return {"m": "rebuild", "backings": sorted(backings), "records": sorted(records)}
 
 
 async def _ask_owner(client: Hosts, shard: int, question: dict[str, Any]) -> dict[str, Any]:

@@ -1,62 +1,14 @@
 """The audit of one shard: the owner's books against the store, at one seq for each portion."""
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from actors.folding import standing_still
 from actors.owner import Phase, ShardOwner
 from engine.limits import PEEK_FIELDS_MAX
-from engine.rebuild import Rebuilt
 from engine.record import pack
 
 if TYPE_CHECKING:
     from engine.store.protocol import ShardStore
-
-
-#: Entries of the stream read at a time.
-_ENTRIES: Final = 64
-
-
-async def rebuild(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
-    """Stock rebuilt from the event stream against the owner's, at one seq.
-
-    ``whole`` is False where the stream does not reach back to the first commit any more: then
-    nothing can be said. Selling goes on but for the last few entries.
-    """
-    shard, skus = owner.ledger.shard, owner.ledger.books
-    rebuilt = Rebuilt(lambda sku: sku in skus)
-    async with owner.audits:
-        while rebuilt.seq < owner.accepted_seq and rebuilt.whole:
-            entries = await store.events(shard, rebuilt.seq, _ENTRIES)
-            if not entries:
-                break
-            for entry in entries:
-                rebuilt.take(entry.seq, entry.events)
-            await asyncio.sleep(0)
-        owner.paused = True
-        try:
-            await owner.drained()
-            for entry in await store.events(shard, rebuilt.seq, _ENTRIES):
-                rebuilt.take(entry.seq, entry.events)
-            findings = _differing(owner, rebuilt) if rebuilt.whole else []
-        finally:
-            owner.paused = False
-            owner.pump()
-    return {"whole": rebuilt.whole, "seq": rebuilt.seq, "findings": findings}
-
-
-def _differing(owner: ShardOwner, rebuilt: Rebuilt) -> list[dict[str, Any]]:
-    here = {
-        position.backing: (position.on_hand, position.quarantined, position.damaged)
-        for book in owner.ledger.books.values()
-        for position in book.positions.values()
-    }
-    nothing = (0, 0, 0)
-    return [
-        _finding(owner, "events", backing, list(here.get(backing, nothing)),
-                 list(rebuilt.stock.get(backing, nothing)))
-        for backing in sorted(here.keys() | rebuilt.stock.keys())
-        if here.get(backing, nothing) != rebuilt.stock.get(backing, nothing)
-    ]  # fmt: skip
 
 
 async def audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
@@ -87,6 +39,7 @@ async def _audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
             names.update(ledger.free_units())
         else:
             names = {field for field in names if field.startswith("q|")}
+            names.update(f"q|{backing}" for backing in ledger.free_units())
         fields = sorted(names)
         for first in range(0, len(fields), PEEK_FIELDS_MAX):
             part = fields[first : first + PEEK_FIELDS_MAX]
@@ -104,16 +57,11 @@ async def _audit(owner: ShardOwner, store: "ShardStore") -> dict[str, Any]:
 async def _compare(
     owner: ShardOwner, store: "ShardStore", name: str, fields: list[str], ours: Any
 ) -> list[dict[str, Any]]:
-    owner.paused = True
-    try:
-        await owner.drained()
+    async with standing_still(owner):
         peeked = await store.peek(owner.ledger.shard, name, fields)
         here = [ours(field) for field in fields]
         if (peeked.epoch, peeked.seq) != (owner.right.epoch, owner.accepted_seq):
             return [_finding(owner, "history", name, owner.accepted_seq, peeked.seq)]
-    finally:
-        owner.paused = False
-        owner.pump()
     return [
         _finding(owner, name, field, mine, theirs)
         for field, mine, theirs in zip(fields, here, peeked.values, strict=True)
@@ -129,7 +77,7 @@ def _same(name: str, mine: bytes | None, theirs: bytes | None) -> bool:
 
 def _finding(owner: ShardOwner, kind: str, field: str, mine: Any, theirs: Any) -> dict[str, Any]:
     sku, _, node = field.removeprefix("q|").partition("|")
-    stock = kind in ("free", "state", "events")
+    stock = kind in ("free", "state")
     return {
         "shard": owner.ledger.shard,
         "kind": kind,

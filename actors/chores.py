@@ -13,14 +13,14 @@ import structlog
 
 from actors.arrivals import Arrivals
 from actors.clocks import Clocks
+from actors.folding import bound_events
 from actors.keeper import Keeper
 from actors.news import News
 from engine import commands
 from engine.commands import Command, Reply, shares, waiting
-from engine.errors import StoreLost, StoreRefused
 from engine.holds import is_uncollected
 from engine.ids import split_id
-from engine.limits import EVENTS_BYTES_MAX, EXPIRY_GRACE_MS, SWEEP_MAX
+from engine.limits import EXPIRY_GRACE_MS, SWEEP_MAX
 from engine.outcome import DECISIONS, Outcome, but_for_copies
 from engine.record import (
     HOME,
@@ -45,8 +45,6 @@ _KEEP_EVERY_S: Final = 0.5
 _DEMAND_EVERY_S: Final = 1.0
 _CLOCK_EVERY_S: Final = 10.0
 _WEIGH_EVERY_S: Final = 10.0
-#: What is left of an event stream that was too large; it may grow for a while before the next cut.
-_KEPT_SHARE: Final = 0.9
 #: Pieces that ask home in one round.
 _ROUND_MAX: Final = 256
 #: A piece that got no answer asks again after this long.
@@ -96,6 +94,7 @@ class Chores:
         self._keeper = Keeper()
         self._arrivals = Arrivals(host, self._call)
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
+        self._weighing: set[ShardOwner] = set()  # Whose event stream is being bounded.
 
     def begin(self, peers: Peers) -> None:
         """Start working; pieces and the network need the way to other shards."""
@@ -158,22 +157,11 @@ class Chores:
             self._host.start(self._keeper.keep(owner, self._peers))
 
     def _weigh(self, owner: "ShardOwner") -> None:
-        self._host.start(self._bound_events(owner))
-
-    async def _bound_events(self, owner: "ShardOwner") -> None:
-        """Have the next commit cut an event stream that has more bytes than it may."""
-        shard = owner.right.shard
-        try:
-            size, first = await self._host.store.events_weight(shard)
-        except StoreLost:
-            return
-        except StoreRefused as error:
-            log.warning("an event stream cannot be weighed", shard=shard, reason=str(error))
-            return
-        if size > EVENTS_BYTES_MAX:
-            last = owner.accepted_seq
-            kept = int((last - first + 1) * EVENTS_BYTES_MAX / size * _KEPT_SHARE)
-            self._host.store.trim_events(shard, last - kept + 1)
+        """Bound its event stream, unless the last time is not over: there was much to fold."""
+        if owner not in self._weighing:
+            self._weighing.add(owner)
+            weighed = self._host.start(bound_events(owner, self._host.store))
+            weighed.add_done_callback(lambda _: self._weighing.discard(owner))
 
     def _follow(self, owner: "ShardOwner") -> None:
         self._host.start(self._follow_network(owner))

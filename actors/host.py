@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgpack
 import structlog
 
-from actors import books, feed, recovery, reused
+from actors import books, feed, rebuilding, recovery, reused
 from actors.chores import Chores
 from actors.jobs import Job
 from actors.lane import LineLost
@@ -106,7 +106,9 @@ class HostCore:
                 return await books.audit(owner, self.store) if owner is not None else {}
             case "rebuild":
                 owner = self.owners.get(asked["shard"])
-                return await books.rebuild(owner, self.store) if owner is not None else {}
+                if owner is None:
+                    return {}
+                return await rebuilding.rebuild(owner, self.store, asked)
             case "keys":
                 owner = self.owners.get(asked["shard"])
                 return await reused.told(owner, self.store, asked) if owner is not None else {}

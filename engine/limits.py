@@ -156,9 +156,8 @@ STORE_RETRY_MS: Final = 1_000
 #: A commit unanswered for this long is in doubt, though the connection stands: a store that
 #: rewrites its file or waits for a disk takes a second at most.
 COMMIT_SILENCE_MS: Final = 3_000
-#: Entries of one shard's event stream, and how many commits pass between two trims of it.
+#: Entries of one shard's event stream; what is older is folded into its base and trimmed.
 EVENTS_KEPT_MAX: Final = 1_000_000
-EVENTS_TRIM_EVERY: Final = 1_000
 #: Bytes of one shard's event stream: commits of thousands of facts are large.
 EVENTS_BYTES_MAX: Final = 1024**3
 

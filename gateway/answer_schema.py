@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.schema import Id, Key, Text, Time
+from gateway.schema import AdjustmentsBody, Id, Key, Text, Time
 
 
 def _either(success: str) -> dict[str, Any]:
@@ -267,6 +267,14 @@ class Shards(Struct):
     shards: list[Shard]
 
 
+class Rebuilt(Struct):
+    """From what the stock was rebuilt."""
+
+    source: Literal["stream", "base", "live", "nothing"]  # See ``docs/protocol.md``.
+    base_seq: int  # 0: from the first commit on.
+    since: Time | None  # When live state was taken: nothing is known of what was before.
+
+
 class AuditedShard(Struct):
     """What was compared."""
 
@@ -274,10 +282,19 @@ class AuditedShard(Struct):
     epoch: int
     seq: int
     reservations: int
+    rebuilt: Rebuilt | None  # None: it was not asked for.
+
+
+class Repair(Struct):
+    """A request that mends what was found, once however often it is sent."""
+
+    units: int  # By how many the copies differ.
+    path: str  # For a POST.
+    body: AdjustmentsBody
 
 
 class Finding(Struct):
-    """A difference between an owner's books and the store."""
+    """A difference between an owner's books, the store and the events; and what would mend it."""
 
     shard: int
     kind: str
@@ -286,6 +303,10 @@ class Finding(Struct):
     reservation: str | None
     owner: Any
     store: Any
+    events: Any  # What these say, where they were asked.
+    last_seq: int | None  # Of the last entry known that touched it.
+    advice: str
+    repair: Repair | None  # None: none is safe.
 
 
 class Audit(Struct):

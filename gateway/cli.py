@@ -15,6 +15,7 @@ from engine.errors import CannotStart
 from engine.limits import SHARDS_DEFAULT
 from engine.record import Durability
 from gateway import (
+    cli_audit,
     cli_doctor,
     cli_import,
     cli_plan,
@@ -112,7 +113,7 @@ app.command()(cli_tariff.tariff)
 app.add_typer(cli_plan.app, name="plan")
 app.command()(cli_views.status)
 app.command()(cli_doctor.doctor)
-app.command()(cli_views.audit)
+app.command()(cli_audit.audit)
 app.command()(cli_views.shards)
 
 

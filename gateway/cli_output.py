@@ -5,8 +5,7 @@ import sys
 from enum import IntEnum
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 
 class ExitCode(IntEnum):
@@ -37,7 +36,7 @@ def say_next(next_step: str) -> None:
     errors().print("tidegate: " + " ".join(next_step.split()), markup=False)
 
 
-def show(document: Any, table: Table, *, as_json: bool) -> None:
+def show(document: Any, table: RenderableType, *, as_json: bool) -> None:
     """Answer on standard output: exactly one JSON document, or a table for people."""
     if as_json:
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

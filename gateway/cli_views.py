@@ -1,11 +1,10 @@
-"""``tidegate status``, ``shards`` and ``audit``: what a running gateway says about itself."""
+"""``tidegate status`` and ``shards``: what a running gateway says about itself."""
 
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from actors.logs import HOSTS_LOG
 from gateway.cli_http import DEFAULT_URL, ask_readiness, ask_well
 from gateway.cli_output import ExitCode, Stop, show
 
@@ -40,37 +39,6 @@ def shards(url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     return ExitCode.FINE
 
 
-def audit(
-    url: Url = DEFAULT_URL,
-    events: Annotated[
-        bool, typer.Option("--events", help="Rebuild the stock from the events too.")
-    ] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Compare every owner's books with the store; exit 1 where they differ."""
-    document = ask_well(
-        url, "POST", "/v1/audit?events=true" if events else "/v1/audit", patient=True
-    )
-    findings = document["findings"]
-    show(document, _findings_table(findings) if findings else _audited(document), as_json=as_json)
-    if not document["clean"]:
-        raise Stop(ExitCode.NOT_FINE, _after(findings))
-    return ExitCode.FINE
-
-
-def _after(findings: list[dict[str, Any]]) -> str:
-    """What to do about what an audit has found."""
-    if all(finding["kind"] == "key-reused" for finding in findings):
-        return (
-            f"{len(findings)} keys were used for two requests each; release what is one too many, "
-            "and have callers give each request a key of its own"
-        )
-    return (
-        f"{len(findings)} findings; keep the data folder as it is and read its {HOSTS_LOG} "
-        "before you sell these SKUs again"
-    )
-
-
 def _facts(document: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
     for name, value in document.items():
@@ -92,26 +60,3 @@ def _shards_table(rows: list[dict[str, Any]]) -> Table:
         table.add_row(*map(str, cells + load + times))
     table.caption = "batch: p50/p99 commands · queued, decide, commit: p99 in ms"
     return table
-
-
-def _audited(document: dict[str, Any]) -> Table:
-    table = Table("shard", title="books and store agree", title_justify="left")
-    for name in ("epoch", "seq", "reservations"):
-        table.add_column(name, justify="right")
-    for row in document["shards"]:
-        table.add_row(*(str(row[name]) for name in ("shard", "epoch", "seq", "reservations")))
-    return table
-
-
-def _findings_table(findings: list[dict[str, Any]]) -> Table:
-    names = ("shard", "kind", "sku", "node", "reservation", "owner", "store")
-    table = Table(*names, title="what should not be", title_justify="left")
-    for finding in findings:
-        table.add_row(*(_cell(finding[name]) for name in names))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value)

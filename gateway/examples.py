@@ -97,8 +97,18 @@ SHARDS: Final[Document] = {
     }]
 }  # fmt: skip
 AUDIT: Final[Document] = {
-    "clean": True, "shards": [{"shard": 0, "epoch": 3, "seq": 1042, "reservations": 17}],
-    "findings": [],
+    "clean": False,
+    "shards": [{"shard": 0, "epoch": 3, "seq": 1042, "reservations": 17,
+                "rebuilt": {"source": "stream", "base_seq": 0, "since": None}}],
+    "findings": [{
+        "shard": 0, "kind": "events", "sku": "85123A", "node": "store-leeds", "reservation": None,
+        "owner": [9, 0, 0], "store": [7, 0, 0], "events": [7, 0, 0], "last_seq": 1017,
+        "advice": "owner and store say 9 units, the events up to seq 1017 say 7: …",
+        "repair": {"units": 2, "path": "/v1/stock/adjustments", "body": {
+            "reference": "audit-0-5f1e0c6b9a3d7e2418c05b7d", "adjustments": [
+                {"sku": "85123A", "node": "store-leeds", "on_hand": 7, "reason": "audit",
+                 "as_of": "2026-12-01T12:00:00.000Z"}]}},
+    }],
 }  # fmt: skip
 READY: Final[Document] = {"ready": True, "reasons": []}
 NOT_READY: Final[Document] = {"ready": False, "reasons": ["shard 3: recovering"]}

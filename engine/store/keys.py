@@ -12,7 +12,7 @@ STORE: Final = f"{PREFIX}store"
 
 
 def key(shard: int, name: str) -> str:
-    """A key of a shard: meta, free, state, reservations, events."""
+    """A key of a shard: meta, free, state, reservations, events, base."""
     return f"{PREFIX}{{s{shard:03x}}}:{name}"
 
 

@@ -15,7 +15,7 @@ import msgpack
 
 from engine.effects import HELD, Sealed
 from engine.errors import StoreRefused
-from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
+from engine.store.protocol import AT, Acquired, BaseChange, Peeked, Right, StreamEntry
 
 
 @dataclass
@@ -93,10 +93,20 @@ class MemoryServer:
         if sealed.drop_bucket is not None:
             shard.hashes.pop(f"closed:{sealed.drop_bucket}", None)
         shard.events.append(StreamEntry(sealed.seq, sealed.events, sealed.hash_after))
-        floor = max(events_floor(sealed.seq), trim_below)
-        if floor:
-            shard.events = [entry for entry in shard.events if entry.seq >= floor]
+        if trim_below:
+            shard.events = [entry for entry in shard.events if entry.seq >= trim_below]
         shard.seq, shard.head, shard.now_ms = sealed.seq, sealed.hash_after, sealed.now_ms
+
+    def change_base(self, right: Right, change: BaseChange) -> None:
+        """Move the base on from where the caller has seen it."""
+        base = self.fenced(right).hashes["base"]
+        if base.get(AT, b"") != change.before:
+            raise StoreRefused("SEQ", "the base is elsewhere")
+        if change.anew:
+            base.clear()
+        _write(base, change.put, [*change.gone, AT])
+        if change.after:
+            base[AT] = change.after
 
 
 def _unpack(changes: bytes) -> Any:
@@ -144,7 +154,7 @@ class MemoryStore:
 
     def __init__(self, server: MemoryServer) -> None:
         self.server = server
-        self._trim_below: dict[int, int] = {}
+        self._trims: dict[Right, int] = {}
 
     async def acquire(self, right: Right, term: int, owner: str) -> Acquired:
         """See ``ShardStore.acquire``."""
@@ -156,7 +166,7 @@ class MemoryStore:
 
     def commit(self, right: Right, sealed: Sealed) -> "Future[None]":
         """See ``ShardStore.commit``."""
-        below = self._trim_below.pop(right.shard, 0)
+        below = self._trims.pop(right, 0)
         return self._answered(lambda: self.server.commit(right, sealed, below))
 
     def check(self, right: Right, seq: int, head: bytes) -> "Future[None]":
@@ -221,9 +231,13 @@ class MemoryStore:
         entries = self.server.shards[shard].events
         return sum(len(entry.events) for entry in entries), entries[0].seq if entries else 0
 
-    def trim_events(self, shard: int, below: int) -> None:
+    def trim_events(self, right: Right, below: int) -> None:
         """See ``ShardStore.trim_events``."""
-        self._trim_below[shard] = below
+        self._trims[right] = below
+
+    async def change_base(self, right: Right, change: BaseChange) -> None:
+        """See ``ShardStore.change_base``."""
+        self.server.change_base(right, change)
 
     async def clock_ms(self) -> int:
         """See ``ShardStore.clock_ms``."""

@@ -4,10 +4,12 @@ import time
 from asyncio import Future
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.effects import Sealed
-from engine.limits import EVENTS_KEPT_MAX, EVENTS_TRIM_EVERY
+
+#: The field of a base that says what it is of.
+AT: Final = "at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,18 @@ class StreamEntry:
     hash: bytes
 
 
-def events_floor(seq: int) -> int:
-    """The oldest entry of the event stream that the commit ``seq`` keeps; 0: it trims nothing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseChange:
+    """A step of a shard's base, see ``rebuild``: applied where its ``at`` is still ``before``.
 
-    Not every commit trims: a thousandth more is kept instead.
+    Empty ``before``: there is no finished base yet. Empty ``after``: it is not finished with this.
     """
-    return max(0, seq - EVENTS_KEPT_MAX) if seq % EVENTS_TRIM_EVERY == 0 else 0
+
+    before: bytes
+    after: bytes
+    put: Mapping[str, bytes]
+    gone: Sequence[str] = ()
+    anew: bool = False  # Drop all that the base had first.
 
 
 class ShardStore(Protocol):
@@ -109,8 +117,19 @@ class ShardStore(Protocol):
         """About how many bytes the event stream has, and its first seq; 0 where it is empty."""
         ...
 
-    def trim_events(self, shard: int, below: int) -> None:
-        """Have this owner's next commit drop entries of the event stream before a seq."""
+    def trim_events(self, right: Right, below: int) -> None:
+        """Have the next commit under this right drop entries of the event stream before a seq.
+
+        Nothing else trims. Whoever asks for it has seen under the same right that the base has
+        them: a store that came back behind may have lost that, and then it gives a new right.
+        """
+        ...
+
+    async def change_base(self, right: Right, change: BaseChange) -> None:
+        """Move the base on, all or nothing; refused with FENCED, or SEQ where it is elsewhere.
+
+        ``peek`` and ``scan`` read it, under the name ``base``.
+        """
         ...
 
     async def clock_ms(self) -> int:

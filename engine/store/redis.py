@@ -4,6 +4,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final
 
 import redis.asyncio
@@ -15,9 +16,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.effects import Sealed
 from engine.errors import StoreLost, StoreRefused
-from engine.record import Durability
+from engine.record import Durability, pack
 from engine.store.keys import closed_key, commit_keys, hour_of, key
-from engine.store.protocol import Acquired, Peeked, Right, StreamEntry, events_floor
+from engine.store.protocol import Acquired, BaseChange, Peeked, Right, StreamEntry
 from engine.store.wire import Wire, connect
 
 #: Fields one HSCAN asks for: big enough to be fast, small enough not to hold the server up.
@@ -41,7 +42,7 @@ class RedisStore:
         self._level = level
         self._wire: Wire | None = None
         self._connecting = asyncio.Lock()
-        self._trim_below: dict[int, int] = {}  # By shard, for the next commit.
+        self._trims: dict[Right, int] = {}  # For the next commit under a right.
 
     async def connect(self) -> None:
         """Open the wire for commits."""
@@ -63,8 +64,7 @@ class RedisStore:
         return self._call(
             "FCALL", function, str(len(keys)), *keys, str(right.epoch), right.token,
             str(sealed.seq), sealed.hash_before, sealed.hash_after, str(sealed.now_ms),
-            str(max(events_floor(sealed.seq), self._trim_below.pop(shard, 0))),
-            sealed.changes, sealed.events,
+            str(self._trims.pop(right, 0)), sealed.changes, sealed.events,
         )  # fmt: skip
 
     def check(self, right: Right, seq: int, head: bytes) -> "Future[None]":
@@ -185,9 +185,18 @@ class RedisStore:
         usage = await self._ask("MEMORY", "USAGE", key(shard, "events"), "SAMPLES", _SAMPLES)
         return int(usage or 0), first[0].seq if first else 0
 
-    def trim_events(self, shard: int, below: int) -> None:
+    def trim_events(self, right: Right, below: int) -> None:
         """See ``ShardStore.trim_events``."""
-        self._trim_below[shard] = below
+        self._trims[right] = below
+
+    async def change_base(self, right: Right, change: BaseChange) -> None:
+        """See ``ShardStore.change_base``."""
+        put = list(chain.from_iterable(change.put.items()))
+        await self._ask(
+            "FCALL", "tidegate_base_v1", 2, key(right.shard, "meta"), key(right.shard, "base"),
+            right.epoch, right.token, change.before, change.after, int(change.anew),
+            pack([put, list(change.gone)]),
+        )  # fmt: skip
 
     async def clock_ms(self) -> int:
         """See ``ShardStore.clock_ms``."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from gateway import times
 from gateway.cold import Ask
 from gateway.metrics import Metrics, exposition
 from gateway.problems import Refused, invalid, too_late
@@ -62,5 +63,29 @@ async def audit(ask: Ask) -> Response:
             found = await ask.client.audit(events=asked == "true")
     except TimeoutError:
         raise Refused(too_late(read=True)) from None
-    checked = [row for row in found.shards if row["shard"] < ask.client.shards]
-    return ask.answer({"clean": found.clean, "shards": checked, "findings": found.findings})
+    return ask.answer({
+        "clean": found.clean,
+        "shards": [_audited(row) for row in found.shards if row["shard"] < ask.client.shards],
+        "findings": [_finding(row) for row in found.findings],
+    })  # fmt: skip
+
+
+def _audited(row: dict[str, Any]) -> dict[str, Any]:
+    rebuilt = row["rebuilt"]
+    if rebuilt is None:
+        return row
+    since_ms = rebuilt["since_ms"]
+    told = {"source": rebuilt["source"], "base_seq": rebuilt["base_seq"]}
+    since = None if since_ms is None else times.written(since_ms)
+    return {**row, "rebuilt": {**told, "since": since}}
+
+
+def _finding(row: dict[str, Any]) -> dict[str, Any]:
+    repair = row["repair"]
+    if repair is None:
+        return row
+    counted = {name: repair[name] for name in ("sku", "node", "on_hand")}
+    counted |= {"reason": "audit", "as_of": times.written(repair["as_of_ms"])}
+    body = {"reference": repair["reference"], "adjustments": [counted]}
+    told = {"units": repair["units"], "path": "/v1/stock/adjustments", "body": body}
+    return {**row, "repair": told}

@@ -4,7 +4,6 @@ import pytest
 
 from engine import commands
 from engine.errors import StoreRefused
-from engine.limits import EVENTS_KEPT_MAX, EVENTS_TRIM_EVERY
 from engine.store.protocol import Right, ShardStore
 from tests.builders import (
     NOW_MS,
@@ -223,36 +222,3 @@ def test_holds_behind_facts_that_carry_nothing_are_kept(backend: Backend) -> Non
         await store.close()
 
     run(steps())
-
-
-def test_the_event_stream_keeps_no_more_than_its_bound(backend: Backend) -> None:
-    """Every thousandth commit trims what lies further back than the bound."""
-
-    async def steps() -> None:
-        store = await backend.store()
-        right = await owned(store)
-        head = b""
-        for seq in (1, 2):
-            sealed = commit_of(seq, head)
-            await store.commit(right, sealed)
-            head = sealed.hash_after
-        much_later = EVENTS_KEPT_MAX + EVENTS_TRIM_EVERY
-        await _skip_to(backend, store, much_later - 1)
-        await store.commit(right, commit_of(much_later, head))
-        assert [entry.seq for entry in await store.events(0, 0, 10)] == [much_later]
-        await store.close()
-
-    run(steps())
-
-
-async def _skip_to(backend: Backend, store: ShardStore, seq: int) -> None:
-    """As if that many commits had been made."""
-    from engine.store.keys import key
-    from engine.store.memory import MemoryStore
-    from tests.builders import ServerBackend
-
-    if isinstance(backend, ServerBackend):
-        await backend.admin("HSET", key(0, "meta"), "seq", seq)
-    else:
-        assert isinstance(store, MemoryStore)
-        store.server.shards[0].seq = seq

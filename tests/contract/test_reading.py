@@ -107,7 +107,7 @@ def test_an_event_stream_is_weighed_and_cut_by_the_next_commit(backend: Backend)
                 size, first = await store.events_weight(0)
                 assert 0.8 < size / (200 * 10_000) < 1.6
                 assert first == 1
-                store.trim_events(0, 150)
+                store.trim_events(right, 150)
             sealed = commit_of(seq, head, records={"k": b"r" * 10_000})
             await store.commit(right, sealed)
             head = sealed.hash_after

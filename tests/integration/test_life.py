@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from actors import chores, feed, stockroom
+from actors import chores, feed, folding, stockroom
 from actors.lane import LineLost
 from actors.shard_host import HostProcess, HostSettings
 from actors.waves.agenda import Automatic
@@ -294,7 +294,7 @@ async def test_a_cursor_whose_place_was_trimmed_says_where_to_go_on(cluster: Clu
 
 def test_an_event_stream_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its oldest commits go, and a reader who stood there is told where to go on."""
-    monkeypatch.setattr(chores, "EVENTS_BYTES_MAX", 5_000)
+    monkeypatch.setattr(folding, "EVENTS_BYTES_MAX", 5_000)
     monkeypatch.setattr(chores, "_WEIGH_EVERY_S", 0.1)
 
     @on_cluster

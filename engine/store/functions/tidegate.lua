@@ -1,7 +1,7 @@
 #!lua name=tidegate_v1
 --[[ The store's half of the protocol: few functions, each one atomic, each fenced by epoch and token.
 
-  A shard's keys share a hash tag:  meta  free  state  reservations  closed:<hour>  events
+  A shard's keys share a hash tag:  meta  free  state  reservations  closed:<hour>  events  base
 
   meta          epoch token term seq head now owner store
   free          backing -> on_hand - reserved - committed: the guard
@@ -9,6 +9,7 @@
   reservations  id -> MessagePack: open reservations and pieces
   closed:<hour> id -> MessagePack: ended ones, dropped bucket by bucket
   events        stream, one entry a commit: id <seq>-0, fields e (events) and h (running hash)
+  base          field -> MessagePack: stock by the events up to some commit, which at names
 
   Refusals are error replies that start with one of FENCED, SEQ, NOSHARD, OVERSELL, TERM, EPOCH.
   All checks come before the first write: what fails has written nothing.
@@ -178,6 +179,30 @@ redis.register_function('tidegate_found_v1', function(keys, args)
   end
   return redis.call('HGET', keys[1], 'store')
 end)
+
+--[[ base: move the stock that events were folded into on, before these are trimmed.
+  keys  1 meta  2 base    args  1 epoch  2 token  3 at before ('': none)  4 at after ('': unfinished)
+        5 1: drop what it had first  6 changes (MessagePack): puts {field, value, ...}, dels {field, ...}
+  reply OK, or FENCED <epoch> | NOSHARD | SEQ
+  Allowed when the store is out of memory: the next commit trims more than this adds. ]]
+redis.register_function {
+  function_name = 'tidegate_base_v1',
+  callback = function(keys, args)
+    local refused = refusal(redis.call('HMGET', keys[1], 'epoch', 'token'), args[1], args[2])
+    if refused then return refused end
+    if (redis.call('HGET', keys[2], 'at') or '') ~= args[3] then
+      return redis.error_reply('SEQ the base is elsewhere')
+    end
+    local changes = cmsgpack.unpack(args[6])
+    if args[5] == '1' then redis.call('UNLINK', keys[2]) end
+    in_slices(changes[1], function(...) redis.call('HSET', keys[2], ...) end)
+    in_slices(changes[2], function(...) redis.call('HDEL', keys[2], ...) end)
+    if args[4] == '' then redis.call('HDEL', keys[2], 'at')
+    else redis.call('HSET', keys[2], 'at', args[4]) end
+    return redis.status_reply('OK')
+  end,
+  flags = { 'allow-oom' },
+}
 
 --[[ peek: some fields of one hash and the seq they belong to, read at one instant.
   keys  1 meta  2 hash    args  fields

@@ -29,6 +29,7 @@ SHARD = {
     "commit_ms_p99": 2.4,
     "sweep_lag_ms": 12,
 }
+AUDITED = {"shard": 0, "epoch": 3, "seq": 1042, "reservations": 17, "rebuilt": None}
 UNOWNED = SHARD | {"shard": 1, "owner": None, "state": "unowned", "open_reservations": 0}
 FINDING = {
     "shard": 0,
@@ -38,6 +39,10 @@ FINDING = {
     "reservation": None,
     "owner": 3,
     "store": 4,
+    "events": None,
+    "last_seq": None,
+    "advice": "the guard differs",
+    "repair": None,
 }
 
 
@@ -78,7 +83,7 @@ def serving(method: str, path: str, _body: Any) -> tuple[int, Any]:
     answers: dict[str, Any] = {
         "/readyz": {"ready": True, "reasons": []},
         "/v1/shards": {"shards": [SHARD, UNOWNED]},
-        "/v1/audit": {"clean": True, "shards": [SHARD | {"reservations": 17}], "findings": []},
+        "/v1/audit": {"clean": True, "shards": [AUDITED], "findings": []},
     }
     return 200, answers[path]
 

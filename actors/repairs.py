@@ -1,0 +1,196 @@
+"""What the audit's findings mean, and what would mend each: proposed with its evidence.
+
+A repair is a count through the ordinary API, dated to the instant of the comparison, so that what
+moves until it is applied is not undone, under a reference made of what was found, so that it is
+applied once. It is proposed only where two of three (owner, store and events) agree and the count
+brings the third to them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, Final
+
+from engine.record import unpack
+from engine.stock import ON_ITS_WAY
+
+#: A finding: ``books._finding`` and what is added here.
+Finding = dict[str, Any]
+
+_RELOADED: Final = (
+    "the owner's memory differs from the store and from the events: end the host "
+    "(`tidegate shards` names it) or start `tidegate up` anew, and the store's copy is loaded"
+)
+_GUARD: Final = (
+    "the guard only moves by what is taken and given back, no command sets it: stop `tidegate up`, "
+    "set the field of the shard's `free` to the owner's figure if reservations and stock are "
+    "right, and start again; until then its SKU may stop selling"
+)
+_TWO_WRONG: Final = (
+    "several copies differ at this place, so none says which is right: count the shelf, "
+    "and read the shard's events of this SKU from the seq named here"
+)
+_ON_ITS_WAY: Final = (
+    "a supply cannot be counted: compare it with its order, then receive, delay or cancel it"
+)
+_NOT_SOLD: Final = (
+    "quarantined or damaged units differ, which no count sets: look at the shelf, "
+    "then move units with POST /v1/stock/moves"
+)
+_GHOST: Final = (
+    "the store has a position that the owner does not know: stop `tidegate up` and remove the "
+    "field of the shard's `state`, or start again to have it counted, and audit then"
+)
+_REUSED: Final = "two requests had this key: release the reservation that is one too many"
+_HISTORY: Final = (
+    "the shard's owner changed or the store went back while it was compared: audit again"
+)
+_CHAIN: Final = (
+    "the stream has not what was committed at this seq, and nothing behind it can be compared: "
+    "count the shelf where stock is in doubt, and keep the data folder as it is"
+)
+_UNASKED: Final = "audit with the events (`tidegate audit --events`) to hear what they say"
+
+
+def explain(findings: list[Finding], rebuilt: dict[int, dict[str, Any]]) -> None:
+    """Give each finding its ``last_seq``, ``events``, ``advice`` and ``repair``, in place.
+
+    ``rebuilt``: what ``rebuilding.rebuild`` told, by shard; empty: events were not asked for.
+    """
+    kinds: defaultdict[Any, set[str]] = defaultdict(set)
+    for finding in findings:
+        kinds[_place(finding)].add(finding["kind"])
+    for finding in findings:
+        told = rebuilt.get(finding["shard"], {})
+        finding.setdefault("last_seq", _last_seq(finding, told))
+        finding.setdefault("events", _events_say(finding, told))
+        finding["advice"], finding["repair"] = _meaning(finding, told, kinds[_place(finding)])
+
+
+def of_events(shard: int, told: dict[str, Any]) -> Iterable[Finding]:
+    """The findings that a rebuild makes: stocks that differ, and where the stream breaks off."""
+    for backing, live, events in told.get("differing", ()):
+        sku, _, slot = backing.partition("|")
+        yield {
+            "shard": shard, "kind": "events", "sku": sku, "node": slot, "reservation": None,
+            "owner": live, "store": events, "last_seq": told["touched"][backing], "events": events,
+        }  # fmt: skip
+    if told.get("broken"):
+        seq, expected, found = told["broken"]
+        yield {
+            "shard": shard, "kind": "chain", "sku": None, "node": None, "reservation": None,
+            "owner": expected, "store": found, "last_seq": seq, "events": None,
+        }  # fmt: skip
+
+
+def _place(finding: Finding) -> tuple[Any, ...]:
+    return finding["shard"], finding["sku"], finding["node"], finding["reservation"]
+
+
+def _backing(finding: Finding) -> str:
+    return f"{finding['sku']}|{finding['node']}"
+
+
+def _last_seq(finding: Finding, told: dict[str, Any]) -> int | None:
+    if finding["sku"] is None:
+        seq, _ = told.get("seen", {}).get(finding["reservation"], (None, None))
+    else:
+        seq = told.get("touched", {}).get(_backing(finding))
+    return seq if isinstance(seq, int) else None
+
+
+def _events_say(finding: Finding, told: dict[str, Any]) -> Any:
+    if finding["sku"] is None:
+        return told.get("seen", {}).get(finding["reservation"], (None, None))[1]
+    return told.get("stock", {}).get(_backing(finding))
+
+
+def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[str, Any]:
+    """What to do about a finding, and the repair where one is safe."""
+    match finding["kind"]:
+        case "key-reused":
+            return _REUSED, None
+        case "history":
+            return _HISTORY, None
+        case "chain":
+            return _CHAIN, None
+        case "reservations":
+            return _of_record(finding), None
+    if "differing" not in told or told["broken"]:
+        return _UNASKED, None
+    if ON_ITS_WAY in finding["node"]:
+        return _ON_ITS_WAY, None
+    if kinds == {"events"}:
+        return _of_events(finding, told)
+    if kinds == {"state"}:
+        return _of_state(finding, told)
+    if kinds == {"free"}:
+        return _GUARD, None
+    return (_RELOADED if "events" in kinds and "state" in kinds else _TWO_WRONG), None
+
+
+def _of_events(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
+    live, events = finding["owner"], finding["events"]
+    if list(live[1:]) != list(events[1:]):
+        return _NOT_SOLD, None
+    advice = (
+        f"owner and store say {live[0]} units, the events up to seq {finding['last_seq']} "
+        f"{events[0]}: a count of {events[0]} puts that right; if the shelf says otherwise, "
+        "count what is there"
+    )
+    return advice, _count(finding, told, events[0], abs(live[0] - events[0]))
+
+
+def _of_state(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
+    if finding["owner"] is None:
+        return _GHOST, None
+    owner, store = _kept(finding["owner"]), _kept(finding["store"])
+    units = max(abs(mine - theirs) for mine, theirs in zip(owner, store, strict=True))
+    on_hand = finding["events"][0]
+    advice = (
+        f"owner and events say {on_hand} units, the store's copy says something else, and would "
+        "be loaded at the next start: the same count again writes it anew"
+    )
+    return advice, _count(finding, told, on_hand, units)
+
+
+def _kept(shown: str | None) -> list[int]:
+    """on_hand, safety stock, quarantined and damaged of a position as it is shown; else zeros."""
+    try:
+        members = unpack(bytes.fromhex(shown or ""))
+    except ValueError:  # Somebody's hand: no MessagePack at all.
+        members = None
+    known = members if isinstance(members, list) else []
+    numbers = [member if isinstance(member, int) else 0 for member in known[:4]]
+    return numbers + [0] * (4 - len(numbers))
+
+
+def _count(finding: Finding, told: dict[str, Any], on_hand: int, units: int) -> dict[str, Any]:
+    """A count of one position; ``units``: by how many the copies differ there."""
+    found = [_backing(finding), finding["kind"], finding["owner"], finding["store"]]
+    named = blake2b(repr((found, finding["last_seq"])).encode(), digest_size=12).hexdigest()
+    return {
+        "reference": f"audit-{finding['shard']}-{named}", "sku": finding["sku"],
+        "node": finding["node"], "on_hand": on_hand, "as_of_ms": told["at_ms"], "units": units,
+    }  # fmt: skip
+
+
+def _of_record(finding: Finding) -> str:
+    """A reservation or piece that owner and store do not have alike."""
+    said = finding["events"]
+    touched = f"the events have {said} at seq {finding['last_seq']} last" if said else _UNASKED
+    if finding["store"] is None:
+        return (
+            f"acknowledged by the owner and missing in the store; {touched}: keep the host running "
+            "and extend, confirm or release it, which writes it anew; nothing is mended unasked, "
+            "since buyers hear of it"
+        )
+    if finding["owner"] is None:
+        return (
+            f"in the store and unknown to the owner; {touched}: stop `tidegate up`, remove the "
+            "field of the shard's `reservations` if nobody was told of it, and start again"
+        )
+    return (
+        f"the store has another record than the owner; {touched}: extend, confirm or release it, "
+        "which writes the owner's anew, or start `tidegate up` anew to take the store's"
+    )
