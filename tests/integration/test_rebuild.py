@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from actors import audit
+from actors.lane import LineLost
 from engine.ledger import Ledger
 from engine.rebuild import Rebuilt
 from engine.record import Durability
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right, StreamEntry
-from tests.cluster import Cluster, on_cluster, skus_on
+from tests.cluster import Cluster, eventually, on_cluster, skus_on
 from tests.scripts import SHARDS
 from tests.warehouse_scripts import WarehouseScript
 
@@ -52,6 +53,12 @@ def test_an_unknown_event_is_not_passed_over() -> None:
         Rebuilt(lambda _: True).take(StreamEntry(1, pack([1, 0, 0, [250, "A", None]]), b""))
 
 
+def owner_of(cluster: Cluster, sku: str) -> Any:
+    """Whoever has the SKU in his books."""
+    owners = [owner for host in cluster.hosts.values() for owner in host.core.owners.values()]
+    return next(owner for owner in owners if sku in owner.ledger.books)
+
+
 @on_cluster
 async def test_a_hand_in_the_books_is_found(cluster: Cluster) -> None:
     """Owner and store agree, and both are wrong: only the events tell."""
@@ -60,15 +67,29 @@ async def test_a_hand_in_the_books_is_found(cluster: Cluster) -> None:
     found = await audit.run(cluster.client, events=True)
     assert found.clean
     assert {shard["rebuilt"]["source"] for shard in found.shards} == {"stream"}
-    owner: Any = next(
-        owner
-        for host in cluster.hosts.values()
-        for owner in host.core.owners.values()
-        if sku in owner.ledger.books
-    )
-    owner.ledger.books[sku].positions["w1"].on_hand = 9
+    owner_of(cluster, sku).ledger.books[sku].positions["w1"].on_hand = 9
     found = await audit.run(cluster.client, events=True)
     events = [finding for finding in found.findings if finding["kind"] == "events"]
     assert [(at["sku"], at["node"], at["owner"], at["store"]) for at in events] == [
         (sku, "w1", [9, 0, 0], [7, 0, 0]),
     ]  # fmt: skip
+
+
+@on_cluster
+async def test_an_owner_whose_memory_is_wrong_is_mended_by_his_end(cluster: Cluster) -> None:
+    """As the advice says: his successor loads what the store has."""
+    await cluster.stock({"A": 7})
+    host = cluster.owner_of("A")
+    owner_of(cluster, "A").ledger.books["A"].positions["w1"].on_hand = 9
+    found = await audit.run(cluster.client, events=True)
+    assert len(found.findings) == 3
+    assert all("the store's copy is loaded" in at["advice"] for at in found.findings)
+    await host.die()
+
+    async def mended() -> bool:
+        try:
+            return (await audit.run(cluster.client, events=True)).clean
+        except LineLost:
+            return False
+
+    await eventually(mended)

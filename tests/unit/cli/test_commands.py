@@ -291,6 +291,56 @@ def test_findings_of_an_audit_exit_1(run: Run, gateway: ScriptedGateway) -> None
     assert "A1" in run("audit", "--url", gateway.url)[1]
 
 
+REPAIR = {
+    "units": 2,
+    "path": "/v1/stock/adjustments",
+    "body": {"reference": "audit-0-1f", "adjustments": [{"sku": "A1", "node": "n1", "on_hand": 7}]},
+}
+STOCK = FINDING | {"kind": "events", "owner": [9, 0, 0], "store": [7, 0, 0], "repair": REPAIR}
+
+
+def test_what_would_mend_is_shown_and_nothing_is_done(run: Run, gateway: ScriptedGateway) -> None:
+    live = {"source": "live", "base_seq": 900, "since": "2026-12-01T12:00:00.000Z"}
+    shards = [AUDITED | {"rebuilt": live}]
+    answer = {"clean": False, "shards": shards, "findings": [STOCK, FINDING]}
+    gateway.script = lambda _method, _path, _body: (200, answer)
+    code, out, err = run("audit", "--repair", "--url", gateway.url)
+    assert code == 1
+    assert gateway.asked == [("POST", "/v1/audit?events=true", None)]
+    words = " ".join(out.split())
+    for told in ("above the limit", "--limit 2", "none is safe", "audit-0-1f", "9 0 0",
+                 "live state of 2026-12-01T12:00:00.000Z"):  # fmt: skip
+        assert told in words
+    assert "2 findings" in err
+
+
+def test_a_repair_within_the_limit_is_made_and_audited_again(
+    run: Run, gateway: ScriptedGateway
+) -> None:
+    found = [[STOCK], []]
+
+    def script(_method: str, path: str, _body: Any) -> tuple[int, Any]:
+        if path == REPAIR["path"]:
+            return 200, {"results": [{"status": 200, "body": {}}]}
+        findings = found.pop(0)
+        return 200, {"clean": not findings, "shards": [AUDITED], "findings": findings}
+
+    gateway.script = script
+    code, out, _ = run("audit", "--repair", "--limit", "2", "--json", "--url", gateway.url)
+    document = json.loads(out)
+    assert (code, document["clean"], document["repairs"][0]["outcome"]) == (0, True, "made")
+    assert [path for _, path, _ in gateway.asked] == [
+        "/v1/audit?events=true", REPAIR["path"], "/v1/audit?events=true",
+    ]  # fmt: skip
+    assert gateway.asked[1][2] == REPAIR["body"]
+
+
+def test_a_limit_is_of_repairs(run: Run, gateway: ScriptedGateway) -> None:
+    code, _, err = run("audit", "--limit", "2", "--url", gateway.url)
+    assert (code, gateway.asked) == (2, [])
+    assert "--repair" in err
+
+
 def test_load_sample_of_no_skus_is_wrong_usage(run: Run) -> None:
     assert run("load-sample", "--skus=0")[0] == 2
 
