@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from actors import repairs, reused
+from actors import pairs, repairs, reused
 from actors.feed import Hosts
 from actors.lane import LineLost
 from engine.limits import DEADLINE_MS_DEFAULT
@@ -57,7 +57,7 @@ def _idle(shard: int, owner: str | None, state: str) -> dict[str, Any]:
 
 
 async def run(client: Hosts, *, events: bool = False) -> Audit:
-    """Compare every owner's books with the store, shard by shard, and all keys with each other.
+    """Compare every owner's books with the store, and keys and pieces of all shards.
 
     ``events``: rebuild the stock from the event streams too, which takes as long as these are;
     each shard's ``rebuilt`` says from what, see ``rebuilding.rebuild``.
@@ -80,6 +80,7 @@ async def run(client: Hosts, *, events: bool = False) -> Audit:
             }
             findings += repairs.of_events(shard, told)
     findings += await reused.find(ask, client.shards, keys_count)
+    findings += await pairs.find(ask, client.shards)
     repairs.explain(findings, rebuilt)
     return Audit(not findings, shards, findings)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgpack
 import structlog
 
-from actors import books, feed, rebuilding, recovery, reused
+from actors import books, feed, pairs, rebuilding, recovery, reused
 from actors.chores import Chores
 from actors.jobs import Job
 from actors.lane import LineLost
@@ -95,7 +95,7 @@ class HostCore:
         respond(msgpack.packb(answer))
 
     async def _told(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """``report``, ``wave``, ``prices``; of one shard events, audit, rebuild or keys."""
+        """``report``, ``wave``, ``prices``; of one shard events, audit, rebuild, keys or pairs."""
         match asked["m"]:
             case "report":
                 return self.report()
@@ -112,6 +112,9 @@ class HostCore:
             case "keys":
                 owner = self.owners.get(asked["shard"])
                 return await reused.told(owner, self.store, asked) if owner is not None else {}
+            case "pairs":
+                owner = self.owners.get(asked["shard"])
+                return await pairs.told(owner, asked) if owner is not None else {}
             case "wave":
                 return self.waves.told(asked)
             case "prices":

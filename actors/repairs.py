@@ -49,6 +49,14 @@ _CHAIN: Final = (
     "the stream has not what was committed at this seq, and nothing behind it can be compared: "
     "count the shelf where stock is in doubt, and keep the data folder as it is"
 )
+_HOMELESS: Final = (
+    "a piece of a paid order whose home does not know of it: its units are kept for nobody, and no "
+    "command lets go of it alone; read what both shards' events say of the order"
+)
+_LOST_PIECE: Final = (
+    "a paid order whose piece is missing on this shard: its units are not counted there and may be "
+    "sold again; release the order and let the buyer order anew, or see that it is sent"
+)
 _UNASKED: Final = "audit with the events (`tidegate audit --events`) to hear what they say"
 
 
@@ -114,6 +122,8 @@ def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[s
             return _HISTORY, None
         case "chain":
             return _CHAIN, None
+        case "piece":
+            return (_LOST_PIECE if finding["owner"] is None else _HOMELESS), None
         case "reservations":
             return _of_record(finding), None
     if "differing" not in told or told["broken"]:
