@@ -57,6 +57,9 @@ _LOST_PIECE: Final = (
     "a paid order whose piece is missing on this shard: its units are not counted there and may be "
     "sold again; release the order and let the buyer order anew, or see that it is sent"
 )
+_NO_BASE: Final = (
+    "events were trimmed and there is no base yet, so they say nothing: audit again in a minute"
+)
 _UNASKED: Final = "audit with the events (`tidegate audit --events`) to hear what they say"
 
 
@@ -125,9 +128,10 @@ def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[s
         case "piece":
             return (_LOST_PIECE if finding["owner"] is None else _HOMELESS), None
         case "reservations":
-            return _of_record(finding), None
-    if "differing" not in told or told["broken"]:
-        return _UNASKED, None
+            return _of_record(finding, told), None
+    silent = _silent(told)
+    if silent is not None:
+        return silent, None
     if ON_ITS_WAY in finding["node"]:
         return _ON_ITS_WAY, None
     if kinds == {"events"}:
@@ -137,6 +141,15 @@ def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[s
     if kinds == {"free"}:
         return _GUARD, None
     return (_RELOADED if "events" in kinds and "state" in kinds else _TWO_WRONG), None
+
+
+def _silent(told: dict[str, Any]) -> str | None:
+    """Why the events say nothing of a shard's stock, or None where they do."""
+    if not told:
+        return _UNASKED
+    if told["source"] == "nothing":
+        return _NO_BASE
+    return _CHAIN if told["broken"] else None
 
 
 def _of_events(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
@@ -185,10 +198,12 @@ def _count(finding: Finding, told: dict[str, Any], on_hand: int, units: int) -> 
     }  # fmt: skip
 
 
-def _of_record(finding: Finding) -> str:
+def _of_record(finding: Finding, told: dict[str, Any]) -> str:
     """A reservation or piece that owner and store do not have alike."""
     said = finding["events"]
-    touched = f"the events have {said} at seq {finding['last_seq']} last" if said else _UNASKED
+    touched = f"the events have {said} at seq {finding['last_seq']} last"
+    if said is None:
+        touched = _silent(told) or "the events that are kept do not name it"
     if finding["store"] is None:
         return (
             f"acknowledged by the owner and missing in the store; {touched}: keep the host running "

@@ -1,6 +1,7 @@
 """Stock folded from events before these are trimmed: base and events always make the live state."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ from actors.owner import ShardOwner
 from engine import commands
 from engine.errors import StoreRefused
 from engine.rebuild import Place
+from engine.record import Durability
 from engine.store.memory import MemoryServer, MemoryStore
 from engine.store.protocol import AT, Acquired, BaseChange, Right, ShardStore
 from tests.builders import (
     NOW_MS,
     Backend,
     Owner,
+    ServerBackend,
     count,
     founding,
     fresh,
@@ -114,6 +117,38 @@ def test_a_crash_between_folding_and_trimming_counts_nothing_twice(backend: Back
         await store.close()
 
     run(steps())
+
+
+@pytest.mark.parametrize("level", [Durability.EVERYSEC, Durability.FSYNC])
+@pytest.mark.parametrize("kind", ["embedded", "system"])
+def test_a_server_killed_at_any_point_has_base_and_events_that_fit(
+    kind: str, level: Durability, tmp_path: Path
+) -> None:
+    """Behind folding, and behind the commit that trims; its file has the one before the other."""
+    backend = ServerBackend(kind, tmp_path / "data", level)
+
+    async def steps() -> None:
+        store = await backend.store()
+        await bounded(await sold(store))
+        for epoch in range(2, 6):
+            backend.server.kill()
+            await backend.server.restart()
+            await store.reconnect()
+            successor = await Owner.of(store, epoch=epoch)
+            told = await rebuilt(successor)
+            assert (told["differing"], told["broken"]) == ([], None)
+            first = (await store.events(0, 0, 1))[0].seq
+            assert first <= (await place(store)).seq + 1
+            await bounded(successor)
+            if epoch % 2:
+                await successor.do(receive("A", 3), fulfil("k", fresh("p"), ("A", "w1", 1)))
+        assert first > 1
+        await store.close()
+
+    try:
+        run(steps())
+    finally:
+        backend.stop()
 
 
 def test_a_crash_between_two_portions_goes_on_where_the_base_stands(
