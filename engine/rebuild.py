@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from engine.events import Event
-from engine.record import SHIPPED, Reservation, Status, pack, plain_record, unpack
+from engine.record import SHIPPED, Reservation, Status, pack, plain_record, status_of, unpack
 from engine.store.protocol import StreamEntry
 
 #: on_hand, quarantined, damaged
@@ -155,8 +155,7 @@ class Rebuilt:
                     backing = f"{sku}|{slot}"
                     on_hand, quarantined, damaged = self.stock.get(backing, NOTHING)
                     self._put(backing, (max(0, on_hand - units), quarantined, damaged))
-        ended = Reservation(record).status is Status.FULFILLED
-        self._keep_parcels(field, () if ended else shipped)
+        self._keep_parcels(field, shipped if status_of(record) == Status.CONFIRMED else ())
 
     def _keep_parcels(self, field: str, references: Iterable[str]) -> None:
         """Only of records that may ship more: others would pile up for ever."""
@@ -173,7 +172,7 @@ def base_of(stock: dict[str, Stock], records: Iterable[tuple[str, bytes]]) -> di
     fields: dict[str, bytes] = {f"q|{backing}": pack(list(at)) for backing, at in stock.items()}
     for field, record in records:
         shipped = shipped_of(record)
-        if shipped:
+        if shipped and status_of(record) == Status.CONFIRMED:
             fields[f"p|{field}"] = pack(sorted(shipped))
     return fields
 

@@ -6,9 +6,10 @@ import pytest
 
 from actors import audit
 from actors.lane import LineLost
+from engine.events import Event
 from engine.ledger import Ledger
 from engine.rebuild import Rebuilt
-from engine.record import Durability
+from engine.record import Durability, pack
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right, StreamEntry
 from tests.cluster import Cluster, eventually, on_cluster, skus_on
@@ -47,10 +48,19 @@ def test_every_commit_can_be_rebuilt(seed: int) -> None:
 
 
 def test_an_unknown_event_is_not_passed_over() -> None:
-    from engine.record import pack
-
     with pytest.raises(ValueError, match="250 is not a valid Event"):
         Rebuilt(lambda _: True).take(StreamEntry(1, pack([1, 0, 0, [250, "A", None]]), b""))
+
+
+def test_a_supply_that_is_forgotten_leaves_nothing() -> None:
+    """Nor does a base keep it for ever."""
+    rebuilt = Rebuilt(lambda _: True)
+    facts = [Event.SUPPLY_OPENED, "A|w1|po-1", [5, []], Event.FORGOTTEN, "u|A|w1|po-1", None]
+    rebuilt.take(StreamEntry(1, pack([1, 0, 0, facts[:3]]), b""))
+    assert rebuilt.stock == {"A|w1|po-1": (5, 0, 0)}
+    rebuilt.take(StreamEntry(2, pack([1, 0, 0, facts[3:]]), b""))
+    assert rebuilt.stock == {}
+    assert dict(rebuilt.changes()) == {"q|A|w1|po-1": None}
 
 
 def owner_of(cluster: Cluster, sku: str) -> Any:
