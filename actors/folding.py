@@ -28,7 +28,7 @@ ENTRIES: Final = 64
 #: What is left of an event stream that was too large; it may grow for a while before the next cut.
 _KEPT_SHARE: Final = 0.9
 #: Open records looked at before the loop goes on with its commands: some milliseconds.
-_PORTION: Final = 5_000
+_PORTION: Final = 1_000
 
 
 async def bound_events(owner: ShardOwner, store: "ShardStore") -> None:

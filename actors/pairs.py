@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HASH_BYTES: Final = 8
 #: Records looked at before the loop goes on with its commands: some milliseconds.
-_PORTION: Final = 5_000
+_PORTION: Final = 1_000
 #: News take some milliseconds; whose shard is on its way to another host needs longer.
 _TRIES: Final = 8
 _PAUSE_S: Final = 0.25

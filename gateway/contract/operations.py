@@ -39,10 +39,12 @@ RUNNING: Final = (
         answers={200: Answer(kind=told.Shards, example=examples.SHARDS, text="By number")},
     ),
     Operation(
-        method="POST", path="/v1/audit", text="Compare owners' books with the store",
+        method="POST", path="/v1/audit",
+        text="Compare owners' books with the store; what would mend them",
         parameters=(
             Parameter(name="events", schema={"type": "boolean", "default": False},
-                      text="Rebuild the stock from the events too; takes as long as these are"),
+                      text="Rebuild the stock from the events too, and propose repairs; takes as "
+                           "long as these are"),
         ),
         problems=(*BODY, *OWNER), deadline=_PATIENCE,
         answers={200: Answer(kind=told.Audit, example=examples.AUDIT, text="Clean or not")},
