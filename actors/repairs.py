@@ -22,9 +22,9 @@ _RELOADED: Final = (
     "(`tidegate shards` names it) or start `tidegate up` anew, and the store's copy is loaded"
 )
 _GUARD: Final = (
-    "the guard only moves by what is taken and given back, no command sets it: stop `tidegate up`, "
-    "set the field of the shard's `free` to the owner's figure if reservations and stock are "
-    "right, and start again; until then its SKU may stop selling"
+    "the guard only moves by what is taken and given back, no command sets it: where reservations "
+    "and stock are right, set this field of the shard's `free` to the owner's figure as the "
+    "store's administrator, while nobody buys it; at the next start its SKU stops selling else"
 )
 _TWO_WRONG: Final = (
     "several copies differ at this place, so none says which is right: count the shelf, "
@@ -157,11 +157,15 @@ def _of_events(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
     if list(live[1:]) != list(events[1:]):
         return _NOT_SOLD, None
     advice = (
-        f"owner and store say {live[0]} units, the events up to seq {finding['last_seq']} "
-        f"{events[0]}: a count of {events[0]} puts that right; if the shelf says otherwise, "
-        "count what is there"
+        f"owner and store say {live[0]} units, the events {events[0]}{_last(finding)}: a count of "
+        f"{events[0]} puts that right; if the shelf says otherwise, count what is there"
     )
     return advice, _count(finding, told, events[0], abs(live[0] - events[0]))
+
+
+def _last(finding: Finding) -> str:
+    seq = finding["last_seq"]
+    return "" if seq is None else f" since seq {seq}"
 
 
 def _of_state(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:

@@ -59,7 +59,7 @@ def _made(url: str, finding: dict[str, Any], limit: int) -> dict[str, Any]:
     repair = finding["repair"]
     told = {name: finding[name] for name in ("shard", "kind", "sku", "node", "reservation")}
     if repair is None:
-        return {**told, "outcome": "none is safe", "detail": finding["advice"]}
+        return {**told, "outcome": "none is safe", "detail": "see what it means"}
     reference = repair["body"]["reference"]
     if not limit or repair["units"] > limit:
         detail = f"{repair['units']} units: make it with --limit {max(1, repair['units'])}"

@@ -103,7 +103,7 @@ AUDIT: Final[Document] = {
     "findings": [{
         "shard": 0, "kind": "events", "sku": "85123A", "node": "store-leeds", "reservation": None,
         "owner": [9, 0, 0], "store": [7, 0, 0], "events": [7, 0, 0], "last_seq": 1017,
-        "advice": "owner and store say 9 units, the events up to seq 1017 say 7: …",
+        "advice": "owner and store say 9 units, the events 7 since seq 1017: …",
         "repair": {"units": 2, "path": "/v1/stock/adjustments", "body": {
             "reference": "audit-0-5f1e0c6b9a3d7e2418c05b7d", "adjustments": [
                 {"sku": "85123A", "node": "store-leeds", "on_hand": 7, "reason": "audit",
