@@ -68,14 +68,14 @@ def explain(findings: list[Finding], rebuilt: dict[int, dict[str, Any]]) -> None
 
     ``rebuilt``: what ``rebuilding.rebuild`` told, by shard; empty: events were not asked for.
     """
-    kinds: defaultdict[Any, set[str]] = defaultdict(set)
+    there: defaultdict[Any, dict[str, Finding]] = defaultdict(dict)
     for finding in findings:
-        kinds[_place(finding)].add(finding["kind"])
+        there[_place(finding)][finding["kind"]] = finding
     for finding in findings:
         told = rebuilt.get(finding["shard"], {})
         finding.setdefault("last_seq", _last_seq(finding, told))
         finding.setdefault("events", _events_say(finding, told))
-        finding["advice"], finding["repair"] = _meaning(finding, told, kinds[_place(finding)])
+        finding["advice"], finding["repair"] = _meaning(finding, told, there[_place(finding)])
 
 
 def of_events(shard: int, told: dict[str, Any]) -> Iterable[Finding]:
@@ -116,8 +116,8 @@ def _events_say(finding: Finding, told: dict[str, Any]) -> Any:
     return told.get("stock", {}).get(_backing(finding))
 
 
-def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[str, Any]:
-    """What to do about a finding, and the repair where one is safe."""
+def _meaning(finding: Finding, told: dict[str, Any], there: dict[str, Finding]) -> tuple[str, Any]:
+    """What to do about a finding, and the repair where one is safe; ``there``: all at its place."""
     match finding["kind"]:
         case "key-reused":
             return _REUSED, None
@@ -134,13 +134,26 @@ def _meaning(finding: Finding, told: dict[str, Any], kinds: set[str]) -> tuple[s
         return silent, None
     if ON_ITS_WAY in finding["node"]:
         return _ON_ITS_WAY, None
-    if kinds == {"events"}:
-        return _of_events(finding, told)
-    if kinds == {"state"}:
-        return _of_state(finding, told)
-    if kinds == {"free"}:
-        return _GUARD, None
-    return (_RELOADED if "events" in kinds and "state" in kinds else _TWO_WRONG), None
+    match sorted(there):
+        case ["events"]:
+            return _of_events(finding, told)
+        case ["state"]:
+            return _of_state(finding, told)
+        case ["free"]:
+            return _GUARD, None
+        case ["events", "free", "state"] | ["events", "state"] if _only_owner_differs(there):
+            return _RELOADED, None
+        case _:
+            return _TWO_WRONG, None
+
+
+def _only_owner_differs(there: dict[str, Finding]) -> bool:
+    """Whether store, guard and events agree about a place, and the owner's memory does not."""
+    live, events = there["events"]["owner"], there["events"]["events"]
+    on_hand, _, *aside = _kept(there["state"]["store"])
+    free = there.get("free")
+    guard_off = 0 if free is None else int(free["owner"] or 0) - int(free["store"] or 0)
+    return [on_hand, *aside] == list(events) and live[0] - events[0] == guard_off
 
 
 def _silent(told: dict[str, Any]) -> str | None:

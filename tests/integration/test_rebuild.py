@@ -1,17 +1,23 @@
 """Stock rebuilt from events equals the live state; what somebody changed by hand is found."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from actors import audit
+from actors import audit, chores, folding
 from actors.lane import LineLost
+from engine import commands
 from engine.events import Event
+from engine.ids import shard_of
 from engine.ledger import Ledger
+from engine.outcome import Outcome
 from engine.rebuild import Rebuilt
 from engine.record import Durability, pack
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right, StreamEntry
+from tests.builders import fulfil
+from tests.cluster import SHARDS as CLUSTER_SHARDS
 from tests.cluster import Cluster, eventually, on_cluster, skus_on
 from tests.scripts import SHARDS
 from tests.warehouse_scripts import WarehouseScript
@@ -83,6 +89,39 @@ async def test_a_hand_in_the_books_is_found(cluster: Cluster) -> None:
     assert [(at["sku"], at["node"], at["owner"], at["store"]) for at in events] == [
         (sku, "w1", [9, 0, 0], [7, 0, 0]),
     ]  # fmt: skip
+
+
+def test_audits_while_all_is_sold_folded_and_trimmed_are_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing stops for them, and no entry goes that one of them is about to read."""
+    monkeypatch.setattr(folding, "EVENTS_KEPT_MAX", 10)
+    monkeypatch.setattr(folding, "ENTRIES", 4)
+    monkeypatch.setattr(chores, "_WEIGH_EVERY_S", 0.1)
+
+    @on_cluster
+    async def test(cluster: Cluster) -> None:
+        await cluster.stock({"A": 10_000})
+        sources: set[str] = set()
+
+        async def sell(buyer: int) -> None:
+            n = 0
+            while len(sources) < 2 or n < 20:
+                key, n = f"k{buyer}-{n}", n + 1
+                assert (await cluster.reserve(key, ["A", None, 1]))[0] == Outcome.OK
+                await cluster.call("A", commands.confirm(key))
+                assert (await cluster.call("A", fulfil(key, f"p-{key}")))[0] == Outcome.OK
+
+        selling = [asyncio.ensure_future(sell(buyer)) for buyer in range(4)]
+        while not all(one.done() for one in selling):
+            found = await audit.run(cluster.client, events=True)
+            assert found.clean, found.findings
+            shard = found.shards[shard_of("A", CLUSTER_SHARDS)]
+            sources.add(shard["rebuilt"]["source"])
+        await asyncio.gather(*selling)
+        assert sources == {"stream", "base"}
+
+    test()
 
 
 @on_cluster
