@@ -28,11 +28,10 @@ async def rebuild(owner: ShardOwner, store: "ShardStore", asked: dict[str, Any])
     Empty where the shard went to another owner meanwhile.
     """
     async with owner.audits:
-        begun = await _begun(owner, store, asked["records"])
+        begun = await _caught_up(owner, store, asked["records"])
         if begun is None:
             return {"source": "nothing", "base_seq": 0, "since_ms": None}
-        source, rebuilt = begun
-        broken = await _catch_up(owner, store, rebuilt)
+        source, rebuilt, broken = begun
         async with standing_still(owner) as serving:
             broken = broken or await _catch_up(owner, store, rebuilt)
             live, at_ms = live_stock(owner.ledger), owner.now_ms()
@@ -52,6 +51,22 @@ async def rebuild(owner: ShardOwner, store: "ShardStore", asked: dict[str, Any])
         },
         "stock": {backing: rebuilt.stock.get(backing, NOTHING) for backing in asked["backings"]},
     }  # fmt: skip
+
+
+async def _caught_up(
+    owner: ShardOwner, store: "ShardStore", watched: list[str]
+) -> tuple[str, Rebuilt, list[Any] | None] | None:
+    """From what, how far, and where it broke off; None where entries are gone that no base has."""
+    while True:
+        begun = await _begun(owner, store, watched)
+        if begun is None:
+            return None
+        source, rebuilt = begun
+        broken = await _catch_up(owner, store, rebuilt)
+        first = await store.events(owner.ledger.shard, 0, 1) if broken else []
+        if not first or first[0].seq <= rebuilt.seq + 1:
+            return source, rebuilt, broken
+        # A cut that was asked for before has been made meanwhile: the base has what went.
 
 
 async def _begun(

@@ -37,9 +37,10 @@ ASKED: dict[str, Any] = {"records": [], "backings": []}
 
 @pytest.fixture(autouse=True)
 def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five entries are kept, and three folded at a time."""
+    """Five entries are kept, and three read at a time."""
     monkeypatch.setattr(folding, "EVENTS_KEPT_MAX", 5)
-    monkeypatch.setattr(folding, "ENTRIES", 3)
+    for each in (folding, rebuilding):
+        monkeypatch.setattr(each, "ENTRIES", 3)
 
 
 def serving(owner: Owner) -> ShardOwner:
@@ -119,6 +120,32 @@ def test_a_crash_between_folding_and_trimming_counts_nothing_twice(backend: Back
             await successor.do(receive("B", 1))
             assert (await rebuilt(successor))["differing"] == []
         assert (await store.events(0, 0, 1))[0].seq == (await place(store)).seq + 1
+        await store.close()
+
+    run(steps())
+
+
+def test_a_cut_made_under_a_reader_sends_him_to_the_base(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was asked for before the audit began, and the next commit makes it."""
+
+    async def steps() -> None:
+        owner = await sold(await backend.store())
+        await bounded(owner)
+        store, read, reads = owner.store, owner.store.events, 0
+
+        async def cutting(shard: int, after: int, most: int) -> Any:
+            nonlocal reads
+            reads += 1
+            if reads == 3:
+                await owner.do(reserve(fresh(), ("A", 1)))
+            return await read(shard, after, most)
+
+        monkeypatch.setattr(store, "events", cutting)
+        told = await rebuilt(owner)
+        assert (told["source"], told["differing"], told["broken"]) == ("base", [], None)
+        assert (await read(0, 0, 1))[0].seq == told["base_seq"] + 1
         await store.close()
 
     run(steps())

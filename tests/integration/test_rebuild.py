@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors import audit, chores, folding
+from actors import audit, chores, folding, rebuilding
 from actors.lane import LineLost
 from engine import commands
 from engine.events import Event
@@ -96,7 +96,8 @@ def test_audits_while_all_is_sold_folded_and_trimmed_are_clean(
 ) -> None:
     """Nothing stops for them, and no entry goes that one of them is about to read."""
     monkeypatch.setattr(folding, "EVENTS_KEPT_MAX", 10)
-    monkeypatch.setattr(folding, "ENTRIES", 4)
+    for each in (folding, rebuilding):
+        monkeypatch.setattr(each, "ENTRIES", 4)
     monkeypatch.setattr(chores, "_WEIGH_EVERY_S", 0.1)
 
     @on_cluster
