@@ -1,14 +1,16 @@
-"""Blocks: integer programs over some orders at a time, all others fixed, until nothing is found."""
+"""Blocks: integer programs over some orders at a time, all others fixed, until nothing is found.
+
+Long orders have moves instead.
+"""
 
 import dataclasses
 
 import numpy as np
 
-from solver import candidates, compact, parts, search
+from solver import moves, search
 from solver.effort import Clock
 from solver.mip import Limits
-from solver.plan import parcels_of
-from solver.problem import MOST_PARCELS, Ints, Problem
+from solver.problem import Problem
 from solver.search import Search
 
 
@@ -25,10 +27,11 @@ class Grain:
 GRAINS = (Grain(1000, 4, 3e-3), Grain(1500, 6, 1e-3), Grain(1500, 8, 2e-4))
 FEW = 5_000
 # Orders of more lines than this, in the mean, are long: a pattern fixes where each line goes, and
-# of many lines some are always in the way; they are chosen line by line, some orders at a time.
+# of many lines some are always in the way; they move as `moves` says.
 LONG_LINES = 6.0
-LONG = Grain(100, 0, 2e-3)
-LONG_WHOLE, LONG_SINGLE = 4, 8
+# Rounds from the heat that a search is at to none, which is reached after this share of them.
+ROUNDS, COOLED = 80, 0.85
+LEAST_SECONDS = 0.1
 # Blocks that gain less than this share of their orders' cost, so many in a row, call for finer
 # ones.
 LITTLE, POOR = 1e-3, 3
@@ -48,37 +51,30 @@ def long_orders(problem: Problem) -> bool:
     return len(problem.orders.line_order) > LONG_LINES * len(problem.orders.ids)
 
 
-def _improve_long(state: Search, rows: Ints, limits: Limits, rng: np.random.Generator) -> None:
-    part = parts.extract(state, [rows], rng)[0]
-    wave = part.problem
-    near = candidates.candidates(
-        wave,
-        np.arange(len(rows)),
-        whole=LONG_WHOLE,
-        single=LONG_SINGLE,
-        mu=part.mu,
-        nu=part.nu,
-    )
-    found = compact.solve(
-        wave, limits, part.line_dock, candidates=_with_standing(wave, near, part.line_dock)
-    )
-    state.keep(parts.written_back(state, part, found))
+def _anneal(state: Search, clock: Clock, rng: np.random.Generator) -> None:
+    """Long orders choose anew, with noise from `state.heat` down to nothing.
 
-
-def _with_standing(problem: Problem, near: Ints, line_dock: Ints) -> Ints:
-    """`near` (O x k) with the docks that each order's lines leave from now."""
-    order, dock = parcels_of(problem, line_dock)
-    place = np.arange(len(order)) - np.searchsorted(order, order)
-    now = np.repeat(near[:, :1], MOST_PARCELS, axis=1)
-    now[order, place] = dock
-    return np.concatenate([near, now], axis=1)
+    The noise falls by rounds, or by the clock where that is faster.
+    """
+    moving = moves.Moves(state.problem, state.line_dock, state.mu, state.nu)
+    began, seconds = clock.passed, max(clock.left, LEAST_SECONDS)
+    for number in range(ROUNDS):
+        gone = max(number / ROUNDS, (clock.passed - began) / seconds)
+        if gone >= 1.0 or near_enough(state, clock.effort.gap):
+            break
+        moving.round(state.heat * max(0.0, 1.0 - gone / COOLED), rng)
+        if state.keep(moving.line_dock):
+            state.line_dock = state.line_dock.copy()
+            clock.tell("moves", state.cost, state.proven)
 
 
 def polish(state: Search, clock: Clock) -> None:
     """Blocks until the clock, their number, the gap or futility ends them."""
     rng = np.random.default_rng(clock.effort.seed)
-    long = long_orders(state.problem)
-    grains = (LONG,) if long else GRAINS[len(state.rows) < FEW :]
+    if long_orders(state.problem):
+        _anneal(state, clock, rng)
+        return
+    grains = GRAINS[len(state.rows) < FEW :]
     at, futile, poor = 0, 0, 0
     for _ in range(clock.effort.blocks):
         left = clock.left
@@ -87,10 +83,7 @@ def polish(state: Search, clock: Clock) -> None:
         before, grain = state.cost, grains[at]
         rows = search.blocks_of(state, 1, grain.orders, rng)[0]
         limits = Limits(min(left, BLOCK_SECONDS), grain.gap, clock.effort.seed)
-        if long:
-            _improve_long(state, rows, limits, rng)
-        else:
-            search.improve(state, rows, grain.columns, limits)
+        search.improve(state, rows, grain.columns, limits)
         gained = before - state.cost
         last = at == len(grains) - 1
         futile = 0 if gained > 0 or not last else futile + 1

@@ -28,13 +28,7 @@ class Part:
     nu: Floats
     pool: Columns
     proof: Proof
-
-
-def written_back(state: Search, part: Part, line_dock: Ints) -> Ints:
-    """The whole plan (L) with `line_dock` for the lines of `part`."""
-    whole = state.line_dock.copy()
-    whole[part.lines] = line_dock
-    return whole
+    heat: float
 
 
 def _rows(problem: Problem, rows: Ints) -> Bools:
@@ -125,4 +119,6 @@ def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
     proof = dataclasses.replace(
         state.proof, bound=-np.inf, value=state.proof.value[rows], mu=state.proof.mu[skus]
     )
-    return Part(part, lines, state.line_dock[lines], state.mu[skus], state.nu, pool, proof)
+    return Part(
+        part, lines, state.line_dock[lines], state.mu[skus], state.nu, pool, proof, state.heat
+    )

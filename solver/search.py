@@ -24,6 +24,8 @@ REMEMBERED = 5
 # interior point method takes half the time of the simplex method (10,000 orders: 5 s for 10 s with
 # 2,000 docks, but 2 s for 1 s with 30).
 MANY_DOCKS = 300
+# About a parcel: with more noise nothing is decided, with less nothing is left again.
+HEAT = 800.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,7 +33,8 @@ class Search:
     """A problem under way: the prices, columns and best plan so far.
 
     `mu` (S x N) cents a unit, `nu` (D) cents a parcel, `line_dock` (L) the best plan and `cost`
-    its cents, `proof` the best bound; `relaxed` is what the last linear program cost.
+    its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `heat` is the
+    noise, in cents, that long orders begin to move with.
     """
 
     problem: Problem
@@ -44,6 +47,7 @@ class Search:
     limit: float
     relaxed: float = np.inf
     proof: Proof = NOTHING_PROVEN
+    heat: float = HEAT
 
     @property
     def proven(self) -> float:
