@@ -16,7 +16,10 @@ from solver.problem import Floats
 
 MOMENTUM = 0.7
 SHRINK = 0.6
-PATIENCE = 6
+PATIENCE = 3
+# Polyak's step wants the optimum. A greedy plan may lie far above it: nobody expects more than this
+# share above the best bound so far.
+HOPE = 0.1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Among:
 def find(market: Market, *, upper: float, rounds: int = 120, start: Prices | None = None) -> Prices:
     """Prices in `market` after at most `rounds` steps from `start` (zero where None).
 
-    `upper` is the cost of some plan, which sets the length of a step.
+    `upper` is the cost of some plan, which limits the length of a step.
     """
     mu = start.mu.copy() if start else np.zeros(len(market.stock))
     nu = start.nu.copy() if start else np.zeros(len(market.capacity))
@@ -115,7 +118,8 @@ def find(market: Market, *, upper: float, rounds: int = 120, start: Prices | Non
         length = float(way_mu @ way_mu + way_nu @ way_nu)
         if length <= 0 or upper - bound <= 1e-9 * abs(upper):
             break
-        stride = factor * (upper - bound) / length
+        aim = min(upper, best.bound + HOPE * abs(best.bound))
+        stride = factor * (aim - bound) / length
         mu = np.maximum(0.0, mu + stride * way_mu)
         nu = np.maximum(0.0, nu + stride * way_nu)
     return best
