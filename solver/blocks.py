@@ -29,7 +29,7 @@ FEW = 5_000
 # Orders of more lines than this, in the mean, are long: a pattern fixes where each line goes, and
 # of many lines some are always in the way; they move as `moves` says.
 LONG_LINES = 6.0
-# Rounds from the heat that a search is at to none, which is reached after this share of them.
+# Rounds from the warmth of a search to none, which is reached after this share of them.
 ROUNDS, COOLED = 80, 0.85
 LEAST_SECONDS = 0.1
 # Blocks that gain less than this share of their orders' cost, so many in a row, call for finer
@@ -52,9 +52,9 @@ def long_orders(problem: Problem) -> bool:
 
 
 def _anneal(state: Search, clock: Clock, rng: np.random.Generator) -> None:
-    """Long orders choose anew, with noise from `state.heat` down to nothing.
+    """Long orders choose anew while the plan cools down from `state.warmth` to nothing.
 
-    The noise falls by rounds, or by the clock where that is faster.
+    It cools by rounds, or by the clock where that is faster.
     """
     moving = moves.Moves(state.problem, state.line_dock, state.mu, state.nu)
     began, seconds = clock.passed, max(clock.left, LEAST_SECONDS)
@@ -62,7 +62,7 @@ def _anneal(state: Search, clock: Clock, rng: np.random.Generator) -> None:
         gone = max(number / ROUNDS, (clock.passed - began) / seconds)
         if gone >= 1.0 or near_enough(state, clock.effort.gap):
             break
-        moving.round(state.heat * max(0.0, 1.0 - gone / COOLED), rng)
+        moving.round(state.warmth * max(0.0, 1.0 - gone / COOLED), rng)
         if state.keep(moving.line_dock):
             state.line_dock = state.line_dock.copy()
             clock.tell("moves", state.cost, state.proven)

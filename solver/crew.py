@@ -17,7 +17,7 @@ from solver.search import Search
 
 # Orders of a part at most, and how long one is worked on before plans are put together.
 PART_ORDERS, PART_SECONDS = 10_000, 6.0
-# What is left of the heat that long orders move with when plans have been put together.
+# What is left of the warmth that long orders move with when plans have been put together.
 COOLER = 0.6
 
 Crew = concurrent.futures.ProcessPoolExecutor | None
@@ -44,7 +44,7 @@ def _ready() -> None:
 def _work(part: Part, effort: Effort) -> Ints:
     """The docks of the part's lines after blocks for as long as `effort` says."""
     state = search.resume(part.problem, part.line_dock, part.mu, part.nu, effort.seconds)
-    state.pool, state.proof, state.heat = part.pool, part.proof, part.heat
+    state.pool, state.proof, state.warmth = part.pool, part.proof, part.warmth
     blocks.polish(state, Clock(effort))
     return state.line_dock
 
@@ -68,7 +68,7 @@ def polish(state: Search, clock: Clock, pool: Crew, bound_steps: int = 0) -> Non
             search.price(state, bound_steps)
             search.prove(state)
         _put_together(state, taken)
-        state.heat *= COOLER
+        state.warmth *= COOLER
         clock.tell("blocks", state.cost, state.proven)
         if state.cost >= before and state.proven <= proven:
             break

@@ -87,12 +87,15 @@ class Lines:
         self._docks = docks
         return self._cost
 
-    def options(self, line_dock: Ints, held: Book) -> Options:
-        """Where each line may go from where it is in `line_dock`, whose book is `held`."""
+    def options(self, line_dock: Ints, held: Book, price: Floats) -> Options:
+        """Where each line may go from where it is in `line_dock`, whose book is `held`.
+
+        `price` (cells) is in cents a unit, beside what a line costs.
+        """
         orders, net = self.problem.orders, self.problem.network
-        cost = self._costs(held.docks)
         dock = np.maximum(held.docks[orders.line_order], 0)
         cell = orders.line_sku[:, None] * len(net.nodes) + net.dock_node[dock]
+        cost = self._costs(held.docks) + orders.quantity[:, None] * price[cell]
         here = dock == line_dock[:, None]
         served = line_dock != NOWHERE
         now = np.where(served, np.where(here, cost, FORBIDDEN).min(axis=1), self.left)

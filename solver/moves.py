@@ -4,16 +4,17 @@ A long order is a few docks, and each line one of them. A pattern that names whe
 is in the way of another with one line or two; a program over such patterns is fractional all over,
 and one over lines is large. Here a part of the orders at a time looks at every other order as it
 stands: an order's price of a unit that somebody else holds is what *his* line then costs more
-(`displacing`), so whole patterns are compared by what they cost everybody. Noise on those costs
-that grows less (heat-bath annealing: Kirkpatrick, Gelatt and Vecchi 1983, Science 220) leads out
-of plans that no single order can better.
+(`displacing`), so whole patterns are compared by what they cost everybody. While the plan is warm,
+units and parcels also cost their Lagrangian prices, which keeps them for those to whom they are
+worth most, and noise (heat-bath annealing: Kirkpatrick, Gelatt and Vecchi 1983, Science 220) leads
+out of plans that no single order can better; both fade to nothing.
 """
 
 import dataclasses
 
 import numpy as np
 
-from solver import admission, candidates, costs, plan
+from solver import admission, candidates, costs
 from solver.admission import Wishes
 from solver.choices import PADDED, Choices, Group, choices
 from solver.costs import FORBIDDEN
@@ -37,17 +38,21 @@ KNOWN = 16
 ALONE, BESIDE = 4, 7
 # Of so many orders one chooses in a round; they displace lines of the others.
 TURNS = 4
-# Of the price of a parcel from a dock that has room left, kept after a round.
-FADING = 0.95
+# Cents of noise in a plan that is warm all through. About a parcel: with more nothing is decided,
+# with less nothing is left again.
+HEAT = 800.0
 
 
 class Moves:
-    """A plan under way: `line_dock` (L), and `parcel_price` (D, cents) of docks that fill up."""
+    """A plan under way: `line_dock` (L).
+
+    `mu` (S x N) cents a unit and `nu` (D) cents a parcel are the Lagrangian prices.
+    """
 
     def __init__(self, problem: Problem, line_dock: Ints, mu: Floats, nu: Floats) -> None:
         self.problem = problem
         self.line_dock = line_dock.copy()
-        self.parcel_price = nu.copy()
+        self._mu, self._nu = mu.reshape(-1), nu
         every = np.arange(len(problem.orders.ids))
         self._lines = Lines(problem)
         self._choices = _known(problem, every, mu, nu)
@@ -57,24 +62,22 @@ class Moves:
             self._group[group.orders] = number
             self._row[group.orders] = np.arange(len(group.orders))
 
-    def round(self, heat: float, rng: np.random.Generator) -> int:
-        """Let some orders choose anew, with noise of `heat` cents, then lines; how many moved."""
+    def round(self, warmth: float, rng: np.random.Generator) -> int:
+        """Let some orders choose anew, then lines; how many moved.
+
+        `warmth` is the share of the prices and of the noise that counts, 0 to 1.
+        """
         many = len(self._group)
         turn = rng.permutation(many)[: -(-many // TURNS)]
-        moved = self._orders(np.sort(turn), heat, rng) + self.settle(1)
-        room = self.problem.network.capacity - np.bincount(
-            plan.parcels_of(self.problem, self.line_dock)[1], minlength=len(self.parcel_price)
-        )
-        self.parcel_price[room > 0] *= FADING
-        return moved
+        return self._orders(np.sort(turn), warmth, rng) + self.settle(1, warmth)
 
-    def settle(self, rounds: int) -> int:
+    def settle(self, rounds: int, warmth: float = 0.0) -> int:
         """Move single lines among their orders' docks where that saves; how many moved."""
         moved = 0
         everybody = np.ones(len(self.line_dock), bool)
         for _ in range(rounds):
             held = book(self.problem, self.line_dock)
-            open_to = self._lines.options(self.line_dock, held)
+            open_to = self._lines.options(self.line_dock, held, warmth * self._mu)
             by = displaced(self.problem, held, open_to, everybody)
             dearer = open_to.dearer + by.price(open_to.short, open_to.cell)
             place = dearer.argmin(axis=1)
@@ -98,21 +101,23 @@ class Moves:
                 break
         return moved
 
-    def _orders(self, rows: Ints, heat: float, rng: np.random.Generator) -> int:
+    def _orders(self, rows: Ints, warmth: float, rng: np.random.Generator) -> int:
         problem = self.problem
         held = book(problem, self.line_dock)
-        open_to = self._lines.options(self.line_dock, held)
+        open_to = self._lines.options(self.line_dock, held, warmth * self._mu)
         choosing = np.zeros(len(self._group), bool)
         choosing[rows] = True
         others = ~choosing[problem.orders.line_order]
         by = displaced(problem, held, open_to, others)
         waits = awaited(held, open_to, others)
-        view = _View(problem, self.line_dock, held, by, waits, self.parcel_price)
+        view = _View(problem, self.line_dock, held, by, waits, warmth * self._mu, warmth * self._nu)
         found = []
         for number, group in enumerate(self._choices.groups):
             mine = rows[self._group[rows] == number]
             if len(mine):
-                found.append(view.choose(self._choices, group.only(self._row[mine]), heat, rng))
+                found.append(
+                    view.choose(self._choices, group.only(self._row[mine]), HEAT * warmth, rng)
+                )
         return admission.admit(problem, _wishes(problem, found, held), held, by, self.line_dock)
 
 
@@ -145,6 +150,7 @@ class _View:
     held: Book
     by: Displaced
     waits: Floats
+    unit_price: Floats
     parcel_price: Floats
 
     def choose(self, among: Choices, group: Group, heat: float, rng: np.random.Generator) -> _Found:
@@ -159,6 +165,7 @@ class _View:
         short = quantity[:, :, None] - self.held.free[cell]
         short[here | ~real[:, :, None]] = 0
         lines = group.line + self.by.price(short, cell)
+        lines += group.quantity[:, :, None] * self.unit_price[cell]
         # Who stays keeps somebody waiting.
         kept = self.waits[at_most(quantity), np.maximum(stands, 0)]
         lines += np.where(here, kept[:, :, None], 0.0)

@@ -28,7 +28,7 @@ class Part:
     nu: Floats
     pool: Columns
     proof: Proof
-    heat: float
+    warmth: float
 
 
 def _rows(problem: Problem, rows: Ints) -> Bools:
@@ -120,5 +120,5 @@ def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
         state.proof, bound=-np.inf, value=state.proof.value[rows], mu=state.proof.mu[skus]
     )
     return Part(
-        part, lines, state.line_dock[lines], state.mu[skus], state.nu, pool, proof, state.heat
+        part, lines, state.line_dock[lines], state.mu[skus], state.nu, pool, proof, state.warmth
     )

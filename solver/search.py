@@ -24,8 +24,6 @@ REMEMBERED = 5
 # interior point method takes half the time of the simplex method (10,000 orders: 5 s for 10 s with
 # 2,000 docks, but 2 s for 1 s with 30).
 MANY_DOCKS = 300
-# About a parcel: with more noise nothing is decided, with less nothing is left again.
-HEAT = 800.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,8 +31,8 @@ class Search:
     """A problem under way: the prices, columns and best plan so far.
 
     `mu` (S x N) cents a unit, `nu` (D) cents a parcel, `line_dock` (L) the best plan and `cost`
-    its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `heat` is the
-    noise, in cents, that long orders begin to move with.
+    its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `warmth` is
+    what long orders begin to move with, see `moves`.
     """
 
     problem: Problem
@@ -47,7 +45,7 @@ class Search:
     limit: float
     relaxed: float = np.inf
     proof: Proof = NOTHING_PROVEN
-    heat: float = HEAT
+    warmth: float = 1.0
 
     @property
     def proven(self) -> float:
