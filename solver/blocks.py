@@ -30,7 +30,7 @@ FEW = 5_000
 # of many lines some are always in the way; they move as `moves` says.
 LONG_LINES = 6.0
 # Rounds from the warmth of a search to none, which is reached after this share of them.
-ROUNDS, COOLED = 80, 0.85
+ROUNDS, COOLED = 120, 0.85
 LEAST_SECONDS = 0.1
 # Blocks that gain less than this share of their orders' cost, so many in a row, call for finer
 # ones.

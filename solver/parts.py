@@ -116,9 +116,11 @@ def _part(state: Search, left: Problem, rows: Ints, inside: Bools) -> Part:
         line=np.searchsorted(lines, known.line),
     )
     # Its own share of the bound is not known; what its orders could cost at best is.
-    proof = dataclasses.replace(
-        state.proof, bound=-np.inf, value=state.proof.value[rows], mu=state.proof.mu[skus]
-    )
+    proof = state.proof
+    if len(proof.value):
+        proof = dataclasses.replace(
+            proof, bound=-np.inf, value=proof.value[rows], mu=proof.mu[skus]
+        )
     return Part(
         part, lines, state.line_dock[lines], state.mu[skus], state.nu, pool, proof, state.warmth
     )

@@ -187,8 +187,11 @@ def prove(search: Search) -> None:
 def slack(search: Search) -> Floats:
     """(O) cents that each order's pattern is dearer, at the prices of the bound, than its best.
 
-    The gap between plan and bound is the sum of these and of the priced units nobody takes.
+    The gap between plan and bound is the sum of these and of the priced units nobody takes. Where
+    nothing is proven yet, nobody's is known.
     """
+    if not len(search.proof.value):
+        return np.zeros(len(search.rows))
     problem, mu, nu = search.problem, search.proof.mu, search.proof.nu
     orders, net = problem.orders, problem.network
     many = len(orders.ids)

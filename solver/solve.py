@@ -25,7 +25,10 @@ def solve(problem: Problem, effort: Effort, watch: Callable[[Step], None] | None
     with crew.crew(effort.workers) as pool:
         state = search.begin(problem, limit=effort.seconds)
         clock.tell("greedy", state.cost, state.proven)
-        many = len(problem.orders.ids) > WHOLE_ORDERS or blocks.long_orders(problem)
-        way = whole.large if many else whole.small
-        way(state, clock, pool)
+        if blocks.long_orders(problem):
+            whole.long(state, clock, pool)
+        elif len(problem.orders.ids) > WHOLE_ORDERS:
+            whole.large(state, clock, pool)
+        else:
+            whole.small(state, clock, pool)
     return plan.make(problem, state.line_dock, max(0.0, state.proven), effort.seed, VERSION)

@@ -1,4 +1,4 @@
-"""The two ways through a wave: a linear program over all of it, or prices where it is large."""
+"""The ways through a wave: a linear program over it, or prices where it is large or orders long."""
 
 import numpy as np
 
@@ -13,6 +13,9 @@ COLUMN_ROUNDS = 6
 # Of the bound: nearer than this the linear program has nothing more to say; where its programs take
 # long, with many docks, blocks gain more in that time.
 ROUND_GAP, MANY_DOCKS_GAP = 2e-4, 2e-3
+# Candidate docks, as `candidates` counts them, of the later prices of long orders: prices among
+# fewer bound little but those few.
+LONG_NEAR = (6, 10)
 # Subgradient steps between two looks at a large wave's candidates, and after a linear program.
 STEPS = 30
 # Steps of the method over all docks until the first plan, and from there.
@@ -55,15 +58,39 @@ def large(state: Search, clock: Clock, pool: Crew) -> None:
     _price(state, clock)
     search.prove(state)
     clock.tell("bound", state.cost, state.proven)
-    crew.polish(state, clock, pool, bound_steps=STEPS)
+
+    def prove() -> None:
+        search.price(state, STEPS)
+        search.prove(state)
+
+    crew.polish(state, clock, pool, prove)
+
+
+def long(state: Search, clock: Clock, pool: Crew) -> None:
+    """Rough prices and the plan they lead to; then orders move, and better prices prove a bound."""
+    _price_once(state, clock)
+
+    def prove() -> None:
+        search.price(state, STEPS, *LONG_NEAR)
+        search.prove(state)
+        clock.tell("bound", state.cost, state.proven)
+
+    crew.polish(state, clock, pool, prove)
+    if not np.isfinite(state.proven):
+        # Not even the first round began: what there is of prices proves something.
+        search.prove(state)
 
 
 def _price(state: Search, clock: Clock) -> None:
     """Prices in two goes, the second on candidates that the first made cheap; a plan after each."""
     for _ in range(2):
-        search.price(state, STEPS)
-        state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
-        clock.tell("prices", state.cost, state.proven)
+        _price_once(state, clock)
+
+
+def _price_once(state: Search, clock: Clock) -> None:
+    search.price(state, STEPS)
+    state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
+    clock.tell("prices", state.cost, state.proven)
 
 
 def _short(problem: Problem) -> bool:

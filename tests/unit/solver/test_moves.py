@@ -7,7 +7,7 @@ import numpy as np
 from bench.assignment.generated import Shape, draw
 from solver import plan
 from solver.check import check
-from solver.effort import Effort
+from solver.effort import Effort, Step
 from solver.moves import Moves
 from solver.problem import NOWHERE, Problem, Weights
 from solver.solve import solve
@@ -94,3 +94,17 @@ def test_long_orders_end_near_the_bound_and_alike_for_a_seed() -> None:
     assert check(first, wave) == []
     assert first.gap <= 0.03
     assert np.array_equal(first.line_dock, second.line_dock)
+
+
+def test_long_orders_are_moved_by_one_process_while_another_proves_a_bound() -> None:
+    wave = long_wave()
+    steps: list[Step] = []
+    plan_of_two = solve(wave, Effort(seconds=6.0, gap=0.0, workers=2), steps.append)
+    assert check(plan_of_two, wave) == []
+    assert 0.0 < plan_of_two.gap < 0.1
+    assert {"prices", "bound", "blocks"} <= {step.stage for step in steps}
+
+
+def test_a_bound_is_proven_even_where_no_time_is_left() -> None:
+    wave = long_wave()
+    assert solve(wave, Effort(seconds=0.3)).bound > 0
