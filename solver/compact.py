@@ -15,7 +15,7 @@ from solver.problem import NOWHERE, Floats, Ints, Problem
 class _Layout:
     """Which column stands for what: x (line, dock), then y (order, dock), then u (line)."""
 
-    def __init__(self, problem: Problem, candidates: Ints | None) -> None:
+    def __init__(self, problem: Problem) -> None:
         orders, net = problem.orders, problem.network
         docks = np.arange(len(net.dock_node))
         every = np.arange(len(orders.ids))
@@ -24,10 +24,6 @@ class _Layout:
         self.parcel = costs.parcel_costs(problem, every, docks)
         self.line = np.add(*costs.line_costs(problem, lines, docks))
         self.line[costs.lacking(problem, lines, docks)] = FORBIDDEN
-        if candidates is not None:
-            beyond = np.ones(self.parcel.shape, bool)
-            np.put_along_axis(beyond, candidates, False, axis=1)
-            self.parcel[beyond] = FORBIDDEN
         self.line[self.parcel[orders.line_order] >= FORBIDDEN] = FORBIDDEN
         self.x_line, self.x_dock = np.nonzero(self.line < FORBIDDEN)
         wanted = orders.line_order[self.x_line] * len(docks) + self.x_dock
@@ -87,15 +83,12 @@ def solve(
     start: Ints,
     *,
     engine: Engine = Engine.HIGHS,
-    candidates: Ints | None = None,
 ) -> Ints:
     """The plan (L) that `engine` finds within `limits` from the plan `start`.
 
-    `candidates` (O x k) are the docks that each order may use; all, where None is given.
-
     Orders that ship complete and lines that leave together are beyond this baseline.
     """
-    at = _Layout(problem, candidates)
+    at = _Layout(problem)
     blocks, lower, upper = _rows(at)
     offsets = np.cumsum([0, *(len(side) for side in lower)])
     cost = np.concatenate(
