@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bench.assignment.generated import Shape
 from bench.online import cli
@@ -50,7 +51,8 @@ def test_prices_save_something_where_stock_is_tight() -> None:
     assert priced.unserved_lines <= cheapest.unserved_lines
 
 
-def test_a_run_writes_what_it_shows(tmp_path: Path) -> None:
+def test_a_run_writes_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "POLICIES", (cli.CHEAPEST, Policy("priced", 2, 2)))
     told = tmp_path / "online.json"
     words = ["--orders", "120", "--nodes", "6", "--seconds", "2", "--json", str(told)]
     assert cli.main(words) == 0
