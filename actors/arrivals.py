@@ -76,6 +76,11 @@ class Arrivals:
         piece = Reservation(record)
         if piece.status is Status.TAKEN:
             return  # Home may have sealed or not: it is told once the piece knows.
+        # Answered once all before it is accepted: news of an uncommitted state must not leave.
+        before = await self._host.ask(owner.right.shard, supplies.told(field, b""))
+        accepted = but_for_copies(before)[0] == Outcome.OK
+        if not accepted or owner.ledger.reservations.get(field) != record:
+            return  # Its turn comes again.
         costs = piece.extra.get(COSTS, {})
         reback = supplies.reback(named[1], piece.digest, piece.lines, costs, last_change(piece))
         reply = but_for_copies(await self._call(piece.extra[HOME], reback))
