@@ -137,7 +137,8 @@ def by_cost(book: Book, units: int, demand: Demand, need: int) -> Order:
 
     def make() -> Order:
         # Most SKUs lie in a few places that serve everybody: to look at these costs most here.
-        serves = serves_of(demand) if book.restricted or demand.pool else is_here
+        everybody = not book.restricted and demand.pool is None
+        serves = is_here if everybody else serves_of(demand)
         grams = book.members[1] * units
         parcels, each = bids.parcels, book.bids
 

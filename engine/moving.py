@@ -23,7 +23,6 @@ from engine.limits import MOVABLE_LOOKED_AT
 from engine.outcome import Outcome
 from engine.rebacking import note_change
 from engine.record import (
-    CHANNEL,
     COSTS,
     PICKUP,
     SHIPPED,
@@ -128,15 +127,18 @@ def _may_leave(state: ShardState, reservation: Reservation, rows: list[Row]) -> 
         left[sku, origin] -= units
         if book is None or units < 1 or left[sku, origin] < 0 or ON_ITS_WAY in to:
             return False
-        if book.stopped or to not in book.positions or not _welcome(book, reservation, to):
+        if book.stopped or to not in book.positions or not _welcome(state, book, reservation, to):
             return False
     return bool(rows)
 
 
-def _welcome(book: Book, reservation: Reservation, node: str) -> bool:
+def _welcome(state: ShardState, book: Book, reservation: Reservation, node: str) -> bool:
     """Whether its channel may use the node, and its campaign units from there."""
+    demand = demand_of(state, reservation.extra, state.effects.now_ms)
     channels = book.positions[node].place.channels
-    if channels and reservation.extra.get(CHANNEL) not in channels:
+    if channels and demand.channel not in channels:
+        return False
+    if demand.pool is not None and node not in demand.pool:
         return False
     share = book.shares.get(share_name(reservation.extra) or "")
     return share is None or share.terms.nodes is None or node in share.terms.nodes

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from actors.waves.gathering import Gathered
 from actors.waves.merging import heads, parties
@@ -109,17 +110,7 @@ def build(
     rows.sort(key=lambda row: party[row[3]])
     skus = sorted({sku for sku, _, _, _ in rows})
     sku_of = {sku: at for at, sku in enumerate(skus)}
-    stock = np.zeros((len(skus), len(names)), np.int32)
-    for sku, at in sku_of.items():
-        for node, units in gathered.free[sku].items():
-            stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
-    for sku, slot, units, _ in rows:
-        if slot in node_of:
-            stock[sku_of[sku], node_of[slot]] += units
-    for (sku, node), units in gathered.short.items():
-        if sku in sku_of:
-            place = sku_of[sku], node_of[node]
-            stock[place] = max(0, stock[place] - units)
+    stock = _stock(gathered, rows, sku_of, node_of)
     shut = [at for at, name in enumerate(names) if name in closed or _is_shut(gathered.nodes[name])]
     stock[:, shut] = 0
     rows = [part for row in rows for part in _parts(row, stock[sku_of[row[0]]])]
@@ -156,6 +147,24 @@ def build(
     lines = [(sku, slot) for sku, slot, _, _ in rows]
     late = waits(gathered, made, lines, now_ms)
     return Wave(made, orders, party, line_orders, lines, stood, hit, late, gathered.shards)
+
+
+def _stock(
+    gathered: Gathered, rows: list[Row], sku_of: dict[str, int], node_of: dict[str, int]
+) -> npt.NDArray[np.int32]:
+    """(S x N) units that the rows may stand on: theirs and free ones, those that are short off."""
+    stock = np.zeros((len(sku_of), len(node_of)), np.int32)
+    for sku, at in sku_of.items():
+        for node, units in gathered.free[sku].items():
+            stock[at, node_of[node]] = min(units, UNBOUNDED // 2)
+    for sku, slot, units, _ in rows:
+        if slot in node_of:
+            stock[sku_of[sku], node_of[slot]] += units
+    for (sku, node), units in gathered.short.items():
+        if sku in sku_of:
+            place = sku_of[sku], node_of[node]
+            stock[place] = max(0, stock[place] - units)
+    return stock
 
 
 def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], list[Row]]:

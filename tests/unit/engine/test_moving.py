@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from engine import commands
-from engine.commands import moving
+from engine.commands import moving, network
 from engine.commands.shares import set_quota
 from engine.ledger import Ledger
 from engine.moving import revision
@@ -159,3 +159,14 @@ def test_random_moves_keep_the_books_and_can_be_taken_back() -> None:
             elif sealed is not None:
                 ledger.accepted(sealed)
             check(ledger)
+
+
+def test_no_move_takes_an_order_out_of_its_channels_pool() -> None:
+    ledger = stocked_ledger(STOCK)
+    channel = {"pool": "north", "anonymous_hold_seconds": 0, "late_payment": None}
+    elements = {"p|north": ["w1", "w3"], "h|web": channel}
+    assert ledger.decide(network.define(elements), NOW_MS)[0] == Outcome.OK
+    record = confirmed(ledger, "k", ("A", 1), **{CHANNEL: "web"})
+    assert move(ledger, "k", record, ("A", "w1", "w2", 1)) == Outcome.STALE
+    assert move(ledger, "k", record, ("A", "w1", "w3", 1)) == Outcome.OK
+    check(ledger)

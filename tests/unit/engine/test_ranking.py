@@ -167,3 +167,14 @@ def test_an_order_is_what_it_would_be_if_it_were_made_now(
                      if for_everybody(at) >= need]  # fmt: skip
             assert [at.slot for _, at, _ in found] == [slot for _, slot in sorted(there)[:most]]
     assert len(book.risen) <= 5 * len(book.positions) + 64
+
+
+@pytest.mark.parametrize("pool", [[], ["s001"]])
+@pytest.mark.parametrize("places", [3, 40])
+def test_a_channel_draws_on_its_pool_alone(pool: list[str], places: int) -> None:
+    """Also when the pool is empty, and however often it asks."""
+    ledger = sending([5] * places)
+    channel = {"pool": "some", "anonymous_hold_seconds": 0, "late_payment": None}
+    ledger.decide(network.define({"p|some": pool, "h|live": channel}), NOW_MS)
+    for number in range(3):
+        assert sources(ledger, f"k{number}", 1, LIVE) == dict.fromkeys(pool, 1)
