@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from gateway.cli_faults import faults_told
 from gateway.cli_http import ask
 from gateway.cli_output import ExitCode, Stop, show
 from gateway.cli_views import AsJson
@@ -157,19 +158,14 @@ def _day(on: str | None) -> date:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Faults of files and problems as the last line of the command."""
-    from gateway.importing.rows import Unreadable
-    from solver.errors import ProblemFault, SolverFault
+    """Faults as the last line of the command, a missing library among them."""
     from solver.planning.forecast import ForecastMissing
 
     try:
-        yield
-    except (Unreadable, ProblemFault) as wrong:
-        raise Stop(ExitCode.USAGE, str(wrong)) from wrong
+        with faults_told():
+            yield
     except ForecastMissing as missing:
         raise Stop(ExitCode.NO_START, str(missing)) from missing
-    except SolverFault as fault:
-        raise Stop(ExitCode.NOT_FINE, str(fault)) from fault
 
 
 def _end(

@@ -1,7 +1,6 @@
 """``tidegate solve page``, ``export``, ``plan``, ``compare`` and ``replay``: waves as files."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
@@ -9,6 +8,7 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
+from gateway.cli_faults import faults_told
 from gateway.cli_http import DEFAULT_URL, ask_well, fetch
 from gateway.cli_output import ExitCode, Stop, errors, show
 from gateway.cli_views import AsJson, Url
@@ -48,7 +48,7 @@ def export(
     """Write a wave's problem and plan as Parquet tables; see docs/waves.md for their columns."""
     from gateway.waves.tables import write_case
 
-    with _told():
+    with faults_told():
         case, seconds = _of_wave(wave, url)
         write_case(out, case, seconds)
     errors().print(f"{out} has the tables of wave {wave}", markup=False)
@@ -62,7 +62,7 @@ def plan(
     as_json: AsJson = False,
 ) -> int:
     """Plan a folder of tables on this machine, and write plan.parquet and result.parquet."""
-    with _told():
+    with faults_told():
         from gateway.waves.compare import figures
         from gateway.waves.reading import read_folder
         from gateway.waves.tables import write_plan
@@ -79,7 +79,7 @@ def plan(
 
 def compare(a: Source, b: Source, url: Url = DEFAULT_URL, as_json: AsJson = False) -> int:
     """Show two plans side by side: what they cost, and the orders that leave from elsewhere."""
-    with _told():
+    with faults_told():
         from gateway.waves.compare import compared
 
         document = compared(_loaded(a, url)[0], _loaded(b, url)[0])
@@ -111,7 +111,7 @@ def replay(
     Exit code 1 where they should be the same: same seed and version, both within the gap at which
     a search ends.
     """
-    with _told():
+    with faults_told():
         from gateway.waves.compare import compared
         from gateway.waves.replay import replayed
 
@@ -147,20 +147,6 @@ def _of_wave(wave: str, url: str) -> "tuple[Case, float]":
     path = f"/v1/waves/{quote(wave)}"
     told = ask_well(url, "GET", path)
     return unpack_case(fetch(url, f"{path}/problem")), float(told["max_seconds"])
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Faults of files and problems as the last line of the command."""
-    from gateway.importing.rows import Unreadable
-    from solver.errors import ProblemFault, SolverFault
-
-    try:
-        yield
-    except (Unreadable, ProblemFault) as wrong:
-        raise Stop(ExitCode.USAGE, str(wrong)) from wrong
-    except SolverFault as fault:
-        raise Stop(ExitCode.NOT_FINE, str(fault)) from fault
 
 
 def _figures(plans: Mapping[str, Mapping[str, Any]]) -> Table:
