@@ -61,7 +61,7 @@ class Gathered:
     ``free``: sellable units by SKU and node; ``short``: units promised there and not there;
     ``broken``: what is wrong with supplies, by SKU and slot; ``shards``: how many there are. Of a
     narrowed wave ``hit`` are the ids of the touched among ``orders``, and ``rest`` those that stay
-    as they are.
+    as they are. ``pooled`` are channels that draw on some nodes only.
     """
 
     shards: int
@@ -74,6 +74,7 @@ class Gathered:
     broken: dict[tuple[str, str], Broken]
     nodes: dict[str, Node]
     lanes: dict[str, dict[str, Lane]]
+    pooled: frozenset[str]
 
 
 async def _call(client: Shards, shard: int, command: Command) -> Reply:
@@ -108,14 +109,19 @@ async def gather(
         name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
     }
     lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
-    return Gathered(client.shards, orders, rest, hit, grams, free, short, broken, nodes, lanes)
+    pooled = frozenset(
+        name[2:] for name, members in network.items() if name[0] == "h" and members["pool"]
+    )
+    return Gathered(
+        client.shards, orders, rest, hit, grams, free, short, broken, nodes, lanes, pooled
+    )
 
 
 async def _network(client: Shards) -> dict[str, Any]:
     elements: dict[str, Any] = {}
     version = 0
     while True:
-        reply = await _call(client, client.net, commands.read_network(version, "nl"))
+        reply = await _call(client, client.net, commands.read_network(version, "nlh"))
         elements.update(reply[2])
         if reply[1] >= reply[3]:
             return elements

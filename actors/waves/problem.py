@@ -175,6 +175,8 @@ def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], lis
         extra = order.reservation.extra
         if extra.get(ZONE) not in zone_of or extra.get(SHIPPED):
             continue
+        if extra.get(CHANNEL) in gathered.pooled:
+            continue  # Kinds of nodes tell channels apart, not pools.
         wished = {line[0] for line in order.reservation.lines if line[1] is not None}
         mine = [
             (sku, slot, units, len(orders))

@@ -10,7 +10,8 @@ from actors.waves import touching
 from actors.waves.problem import WEIGHTS, Wave, build
 from actors.waves.touching import Touching
 from actors.waves.wave import Report, WaveFailed, run
-from engine.record import CUSTOMER, DELIVER_BY
+from engine.commands import network
+from engine.record import CHANNEL, CUSTOMER, DELIVER_BY
 from solver.problem import NOWHERE
 from tests.builders import adjust
 from tests.wave_shop import Shop
@@ -217,3 +218,20 @@ def test_merged_orders_come_when_the_first_is_wanted() -> None:
     assert len(wave.problem.orders.ids) == 1
     assert wave.problem.orders.due[0] == pytest.approx(24, abs=0.1)
     assert wave.line_orders.tolist() == [0, 1]
+
+
+def test_orders_of_a_channel_with_a_pool_stay() -> None:
+    """No move could take them out of it."""
+    shop = Shop({"A": {"n1": 5, "n2": 5}}, {"n1": {"z1": 300}, "n2": {"z1": 900}})
+    told = {"anonymous_hold_seconds": 0, "late_payment": None}
+    shop.told(
+        shop.net,
+        network.define({
+            "p|dear": ["n2"], "h|web": {"pool": "dear", **told}, "h|app": {"pool": None, **told},
+        }),
+    )  # fmt: skip
+    shop.follow_network()
+    shop.order("a", "z1", ("A", 1), **{CHANNEL: "web"})
+    shop.order("b", "z1", ("A", 1), **{CHANNEL: "app"})
+    assert shop.places("a") == {("A", "n2"): 1}
+    assert names(built(shop)) == ["b"]
