@@ -181,8 +181,7 @@ class Supervisor:
                 self._unanswered.clear()
             before = now
             self._adopt()
-            if len(self._hosts) + self._starting < self._wanted:
-                self._background(self._fill_up())  # The last one did not even start.
+            self._background(self._fill_up())  # The last one may not even have started.
             for name, host in list(self._hosts.items()):
                 asked = self._unanswered.setdefault(name, now)
                 if now - asked > HEALTH_SILENCE_MS / 1000:
@@ -246,12 +245,16 @@ class Supervisor:
             *(self._assign(shard, others[n % len(others)]) for n, shard in enumerate(orphans))
         )
         host.kill()
-        if len(self._hosts) + self._starting < self._wanted:
-            await self._fill_up()
+        await self._fill_up()
 
     async def _fill_up(self) -> None:
-        """One more host, and its share of the shards."""
-        await self._level_out(await self._add_host())
+        """One more host and its share of the shards, if one is missing.
+
+        Counted here, with no pause before the start is counted too: whoever looks and lets start
+        later starts two for one.
+        """
+        if len(self._hosts) + self._starting < self._wanted:
+            await self._level_out(await self._add_host())
 
     async def _level_out(self, fresh: str) -> None:
         """Move shards in order to a new host until it has its share."""

@@ -34,6 +34,20 @@ async def test_a_shard_moves_though_its_owner_fails_to_give_it_up(cluster: Clust
     await cluster.audit_is_clean()
 
 
+@on_cluster
+async def test_a_host_that_is_missing_is_started_once(cluster: Cluster) -> None:
+    """Though two notice in the same turn of the loop: the watch, and who replaced the last one."""
+    await cluster.stock({"A": 10})
+    supervisor = cluster.supervisor
+    await cluster.owner_of("A").die()
+    await until(lambda: len(supervisor._hosts) == 1)
+    await asyncio.gather(supervisor._fill_up(), supervisor._fill_up(), supervisor._fill_up())
+    await until(lambda: not supervisor.reasons() and len(supervisor._hosts) == 2)
+    assert supervisor._starting == 0
+    assert len(cluster.hosts) == 3
+    await cluster.audit_is_clean()
+
+
 def test_a_term_from_a_clock_that_was_ahead_keeps_nobody_out() -> None:
     """Whoever starts rules; who ruled before and still runs is told so."""
 
