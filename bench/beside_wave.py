@@ -22,8 +22,6 @@ from solver.saved import save_problem
 _ORDERS: Final = 10_000
 #: Turns of both, the medians count.
 _TURNS: Final = 3
-#: As waves run it.
-_NICE: Final = 10
 #: A solver plans longer than any step takes, and is ended behind it.
 _SECONDS: Final = 600
 #: Until it has loaded its problem and works.
@@ -58,8 +56,7 @@ async def play(scenario: Scenario, options: Options) -> Run:
 
 
 def _solver(problem: Path, plan: Path) -> list[str]:
-    options = ["--seconds", str(_SECONDS), "--nice", str(_NICE)]
-    return module("solver", str(problem), str(plan), *options)
+    return module("solver", str(problem), str(plan), "--seconds", str(_SECONDS), "--give-way")
 
 
 def _compared(run: Run) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from solver.bids import SCENARIOS, bid_prices
 from solver.effort import Effort, Step
+from solver.giving_way import give_way
 from solver.repair import repair
 from solver.saved import load_problem, save_bids, save_plan
 from solver.solve import solve
@@ -46,9 +47,10 @@ def main() -> None:
     parser.add_argument("--touched", type=Path, help="an array: whether each order is")
     parser.add_argument("--bids", type=int, metavar="ORDERS")
     parser.add_argument("--scenarios", type=int, default=SCENARIOS)
-    parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--give-way", action="store_true", help="to whoever sells here")
     told = parser.parse_args()
-    os.nice(told.nice)
+    if told.give_way:
+        give_way()
     problem = load_problem(told.problem)
     if told.bids is not None:
         prices = bid_prices(

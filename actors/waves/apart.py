@@ -10,8 +10,6 @@ import structlog
 
 log = structlog.get_logger()
 
-#: The solver gives way to whoever sells.
-_NICE: Final = 10
 #: Beyond its seconds a solver may take so long to load and to write; then it is ended.
 _GRACE_S: Final = 30.0
 
@@ -28,7 +26,7 @@ async def solved(
     Raises ``SolverFailed``; a process that does not end in time, or whose asker is cancelled, is
     ended.
     """
-    words = [sys.executable, "-m", "solver", str(problem), str(result), "--nice", str(_NICE)]
+    words = [sys.executable, "-m", "solver", str(problem), str(result), "--give-way"]
     child = await asyncio.create_subprocess_exec(
         *words, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
