@@ -122,7 +122,7 @@ class NodeBody(Body):
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     channels: list[Id] | None = None
-    handling_hours: Annotated[float, Meta(ge=0)] | None = None
+    handling_hours: Annotated[float, Meta(ge=0, le=8_760)] | None = None
     capacity_per_hour: Annotated[int, Meta(ge=0, le=EXACT_INTEGER_MAX)] | None = None
     priority: Annotated[int, Meta(ge=-ON_HAND_MAX, le=ON_HAND_MAX)] | None = None
     owner: Text | None = None

@@ -60,6 +60,7 @@ def test_a_node_has_its_defaults_and_is_replaced_whole(http: httpx.Client, fresh
         ({"kind": "store", "latitude": 91}, "latitude"),
         ({"kind": "store", "channels": ["a", "?"]}, "channels[1]"),
         ({"kind": "store", "handling_hours": -1}, "handling_hours"),
+        ({"kind": "store", "handling_hours": 1e300}, "handling_hours"),
         ({"kind": "store", "capacity_per_hour": 1.5}, "capacity_per_hour"),
         ({"kind": "store", "zone": "?"}, "zone"), ({"kind": "store", "x": 1}, "x"),
     ],

@@ -63,6 +63,23 @@ def test_every_answer_of_every_path_has_an_example() -> None:
                     assert shown, (method, path, status, media)
 
 
+def numbers(described: Any) -> list[dict[str, Any]]:
+    """Every number that a schema lets in."""
+    parts = described.values() if isinstance(described, dict) else described
+    found = [each for part in parts if isinstance(part, dict | list) for each in numbers(part)]
+    if isinstance(described, dict) and described.get("type") in ("number", "integer"):
+        found.append(described)
+    return found
+
+
+@pytest.mark.parametrize("operation", [op for op in OPERATIONS if op.body is not None], ids=name)
+def test_every_number_of_a_body_has_bounds(operation: Operation) -> None:
+    """What is greater than anything real would overflow somewhere behind the door."""
+    for number in numbers(list(msgspec.json.schema_components([operation.body]))):
+        assert number.keys() & {"minimum", "exclusiveMinimum"}, number
+        assert number.keys() & {"maximum", "exclusiveMaximum"}, number
+
+
 def test_only_the_audit_may_go_without_a_deadline() -> None:
     for operation in OPERATIONS:
         described = document()["paths"][operation.path][operation.method.lower()]
