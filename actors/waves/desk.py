@@ -201,7 +201,7 @@ class Desk:
                 state=report.state,
                 orders=report.orders,
                 moved=report.moved,
-                refused=report.refused_moves,
+                refused=dict(report.refusals),
             )
 
     def _file(self, name: str, after: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +62,8 @@ class Report:
     bound: float | None = None
     lines_without_place: int | None = None
     moved: int = 0
-    refused_moves: int = 0
+    #: How many moves were refused, by the name of the outcome.
+    refusals: Counter[str] = field(default_factory=Counter)
     hit_orders: int | None = None
     saved_cents: int | None = None
     late_days_before: float | None = None
@@ -69,6 +71,11 @@ class Report:
     finished_at: int | None = None
     reason: str | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def refused_moves(self) -> int:
+        """Moves that a shard refused, or did not answer."""
+        return self.refusals.total()
 
     @property
     def gap(self) -> float | None:
@@ -202,13 +209,14 @@ async def _apply(client: Shards, done: Done, report: Report) -> None:
                     short.append(move)
                 else:
                     done.refused.add(move.part)
-                    report.refused_moves += 1
+                    report.refusals[Outcome(outcome).name.lower()] += 1
         if not short or len(short) == len(waiting):
             waiting = short
             break
         waiting = short
     done.refused.update(move.part for move in waiting)
-    report.refused_moves += len(waiting)
+    if waiting:
+        report.refusals[Outcome.SHORT.name.lower()] += len(waiting)
 
 
 async def _move(client: Shards, group: list[Move]) -> list[tuple[Move, int]]:

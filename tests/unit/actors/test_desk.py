@@ -1,6 +1,7 @@
 """The desk of ``net``: one wave at a time, and what comes meanwhile afterwards."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -134,10 +135,10 @@ def test_a_repair_goes_on_as_long_as_it_gets_anywhere(at_office: Any) -> None:
     async def test(office: Office) -> None:
         office.hear(LOST)
         first = await office.begun(1)
-        first.moved, first.refused_moves = 3, 1
+        first.moved, first.refusals = 3, Counter(short=1)
         office.end()
         second = await office.begun(2)
-        second.moved, second.refused_moves = 0, 1
+        second.moved, second.refusals = 0, Counter(short=1)
         office.end()
         await office.begun(2)
 
