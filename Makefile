@@ -21,8 +21,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install ## Play a flash sale of a real retailer's baskets
 	$(BIN)/tidegate demo
 
+# Two at a time: most of a minute one of them waits for processes to start or end.
 test: install ## Run the tests that end within minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-all: install ## Run every test, the long ones too
 	$(BIN)/python -m pytest -m ''
