@@ -61,7 +61,7 @@ class Gathered:
     ``free``: sellable units by SKU and node; ``short``: units promised there and not there;
     ``broken``: what is wrong with supplies, by SKU and slot; ``shards``: how many there are. Of a
     narrowed wave ``hit`` are the ids of the touched among ``orders``, and ``rest`` those that stay
-    as they are. ``pooled`` are channels that draw on some nodes only.
+    as they are. ``pools``: the nodes of each channel that draws on a pool.
     """
 
     shards: int
@@ -74,7 +74,7 @@ class Gathered:
     broken: dict[tuple[str, str], Broken]
     nodes: dict[str, Node]
     lanes: dict[str, dict[str, Lane]]
-    pooled: frozenset[str]
+    pools: dict[str, frozenset[str]]
 
 
 async def _call(client: Shards, shard: int, command: Command) -> Reply:
@@ -109,11 +109,13 @@ async def gather(
         name[2:]: Node(name[2:], members) for name, members in network.items() if name[0] == "n"
     }
     lanes = {name[2:]: table_of(packed) for name, packed in network.items() if name[0] == "l"}
-    pooled = frozenset(
-        name[2:] for name, members in network.items() if name[0] == "h" and members["pool"]
-    )
+    pools = {
+        name[2:]: frozenset(network[f"p|{members['pool']}"])
+        for name, members in network.items()
+        if name[0] == "h" and f"p|{members['pool']}" in network
+    }
     return Gathered(
-        client.shards, orders, rest, hit, grams, free, short, broken, nodes, lanes, pooled
+        client.shards, orders, rest, hit, grams, free, short, broken, nodes, lanes, pools
     )
 
 
@@ -121,7 +123,7 @@ async def _network(client: Shards) -> dict[str, Any]:
     elements: dict[str, Any] = {}
     version = 0
     while True:
-        reply = await _call(client, client.net, commands.read_network(version, "nlh"))
+        reply = await _call(client, client.net, commands.read_network(version, "nlhp"))
         elements.update(reply[2])
         if reply[1] >= reply[3]:
             return elements

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from actors.waves.gathering import Gathered
 from actors.waves.merging import heads, parties
+from actors.waves.reach import Reach
 from actors.waves.touching import Order
 from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
@@ -18,7 +19,7 @@ from engine.ids import shard_of
 from engine.lanes import DAY_MS, ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
 from engine.moving import revision
-from engine.record import CHANNEL, DELIVER_BY, SHIPPED, ZONE
+from engine.record import DELIVER_BY, SHIPPED, ZONE
 from engine.stock import ON_ITS_WAY, Node
 from solver.plan import Plan
 from solver.problem import (
@@ -52,8 +53,6 @@ WEIGHTS: Final = Weights(
     displaced_line=DISPLACED_CENTS,
     change=CHANGE_CENTS,
 )
-#: Sets of channels that nodes are restricted to; a wave with more looks at no others.
-_SETS_MAX: Final = 60
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,24 +103,25 @@ def build(
     node_of = {name: at for at, name in enumerate(names)}
     zones = sorted(gathered.lanes)
     zone_of = {name: at for at, name in enumerate(zones)}
-    sets = _channel_sets(gathered, names)
-    orders, rows = _rows(gathered, zone_of)
+    reach = Reach(gathered)
+    shut = {name for name in names if name in closed or _is_shut(gathered.nodes[name])}
+    orders, rows = _rows(gathered, zone_of, reach, shut)
     party = parties(orders, merge=merge)
     rows.sort(key=lambda row: party[row[3]])
     skus = sorted({sku for sku, _, _, _ in rows})
     sku_of = {sku: at for at, sku in enumerate(skus)}
     stock = _stock(gathered, rows, sku_of, node_of)
-    shut = [at for at, name in enumerate(names) if name in closed or _is_shut(gathered.nodes[name])]
-    stock[:, shut] = 0
+    emptied = [node_of[name] for name in shut]
+    stock[:, emptied] = 0
     rows = [part for row in rows for part in _parts(row, stock[sku_of[row[0]]])]
     stood = np.array([node_of.get(slot, NOWHERE) for _, slot, _, _ in rows], np.int64)
-    standing = np.where(np.isin(stood, shut), NOWHERE, stood)
+    standing = np.where(np.isin(stood, emptied), NOWHERE, stood)
     standing[_short_lines(gathered, rows)] = NOWHERE
     line_orders = np.array([order for _, _, _, order in rows], np.int64)
     first = heads(party)
     many = len(first)
     made = Problem(
-        network=_network(gathered, names, zones, sets, now_ms, _parcels(rows, node_of)),
+        network=_network(gathered, names, zones, reach, now_ms, _parcels(rows, node_of)),
         skus=tuple(skus),
         unit_grams=np.array([gathered.grams[sku] for sku in skus], np.int64),
         stock=stock,
@@ -132,7 +132,7 @@ def build(
             priority=np.ones(many, np.int64),
             most_parcels=np.full(many, MOST_PARCELS),
             complete=np.zeros(many, bool),
-            kinds=np.array([_kinds(orders[at], sets) for at in first], np.int64),
+            kinds=np.array([reach.kinds(orders[at]) for at in first], np.int64),
             pickup=np.full(many, NOWHERE),
             line_order=party[line_orders],
             line_sku=np.array([sku_of[sku] for sku, _, _, _ in rows], np.int64),
@@ -167,7 +167,9 @@ def _stock(
     return stock
 
 
-def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], list[Row]]:
+def _rows(
+    gathered: Gathered, zone_of: dict[str, int], reach: Reach, shut: Collection[str]
+) -> tuple[list[Order], list[Row]]:
     """The orders with anything to move, and what of them may move."""
     orders: list[Order] = []
     rows: list[Row] = []
@@ -175,8 +177,6 @@ def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], lis
         extra = order.reservation.extra
         if extra.get(ZONE) not in zone_of or extra.get(SHIPPED):
             continue
-        if extra.get(CHANNEL) in gathered.pooled:
-            continue  # Kinds of nodes tell channels apart, not pools.
         wished = {line[0] for line in order.reservation.lines if line[1] is not None}
         mine = [
             (sku, slot, units, len(orders))
@@ -186,6 +186,7 @@ def _rows(gathered: Gathered, zone_of: dict[str, int]) -> tuple[list[Order], lis
             and shard_of(sku, gathered.shards) == record.shard
             and sku not in wished
             and _may_leave(gathered, record, sku, slot, extra[ZONE])
+            and (ON_ITS_WAY in slot or slot in shut or reach.has(order, slot))
         ]
         if mine:
             orders.append(order)
@@ -233,23 +234,6 @@ def _may_leave(gathered: Gathered, record: Order, sku: str, slot: str, zone: str
     return slot in gathered.nodes and slot in gathered.lanes[zone]
 
 
-def _channel_sets(gathered: Gathered, names: list[str]) -> dict[frozenset[str], int]:
-    """A number for each set of channels that nodes serve; the empty set, all channels, is 0."""
-    sets: dict[frozenset[str], int] = {frozenset(): 0}
-    for name in names:
-        channels = gathered.nodes[name].channels
-        if channels not in sets and len(sets) < _SETS_MAX:
-            sets[channels] = len(sets)
-    return sets
-
-
-def _kinds(order: Order, sets: dict[frozenset[str], int]) -> int:
-    channel = order.reservation.extra.get(CHANNEL)
-    return sum(
-        1 << number for channels, number in sets.items() if not channels or channel in channels
-    )
-
-
 def _due_h(orders: list[Order], party: Ints, now_ms: int) -> Floats:
     """When each party wants the first of its orders."""
     due = np.full(len(np.unique(party)), _NEVER_H)
@@ -268,7 +252,7 @@ def _network(
     gathered: Gathered,
     names: list[str],
     zones: list[str],
-    sets: dict[frozenset[str], int],
+    reach: Reach,
     now_ms: int,
     standing: Counter[int],
 ) -> Network:
@@ -292,7 +276,7 @@ def _network(
     return Network(
         nodes=tuple(names),
         zones=tuple(zones),
-        kind=np.array([sets.get(gathered.nodes[name].channels, 61) for name in names], np.int64),
+        kind=np.array([reach.kind(name) for name in names], np.int64),
         handling=np.array([gathered.nodes[name].settlement_cents for name in names], np.int64),
         lane_fixed=fixed,
         lane_kg=per_kg,

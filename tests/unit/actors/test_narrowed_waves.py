@@ -220,18 +220,40 @@ def test_merged_orders_come_when_the_first_is_wanted() -> None:
     assert wave.line_orders.tolist() == [0, 1]
 
 
-def test_orders_of_a_channel_with_a_pool_stay() -> None:
-    """No move could take them out of it."""
-    shop = Shop({"A": {"n1": 5, "n2": 5}}, {"n1": {"z1": 300}, "n2": {"z1": 900}})
+def with_a_pool(lanes: dict[str, dict[str, int]], nodes: list[str]) -> Shop:
+    """A shop where channel ``web`` draws on these nodes only, and ``app`` on all."""
+    shop = Shop({"A": dict.fromkeys(lanes, 0)}, lanes)
     told = {"anonymous_hold_seconds": 0, "late_payment": None}
     shop.told(
         shop.net,
         network.define({
-            "p|dear": ["n2"], "h|web": {"pool": "dear", **told}, "h|app": {"pool": None, **told},
+            "p|some": nodes, "h|web": {"pool": "some", **told}, "h|app": {"pool": None, **told},
         }),
     )  # fmt: skip
     shop.follow_network()
+    return shop
+
+
+def test_orders_of_a_channel_with_a_pool_move_within_it() -> None:
+    shop = with_a_pool({"n1": {"z1": 300}, "n2": {"z1": 900}, "n3": {"z1": 700}}, ["n2", "n3"])
+    shop.told(0, adjust(("A", "n2", 5)))
     shop.order("a", "z1", ("A", 1), **{CHANNEL: "web"})
     shop.order("b", "z1", ("A", 1), **{CHANNEL: "app"})
+    shop.told(0, adjust(("A", "n1", 5), ("A", "n3", 5)))
+    asyncio.run(run(shop, report()))
+    assert shop.places("a") == {("A", "n3"): 1}
+    assert shop.places("b") == {("A", "n1"): 1}
+
+
+def test_an_order_whose_node_has_left_the_pool_stays_until_that_is_closed() -> None:
+    """It was promised from there; what leaves a closed node goes where the pool is now."""
+    shop = with_a_pool({"n1": {"z1": 300}, "n2": {"z1": 900}}, ["n1"])
+    shop.told(0, adjust(("A", "n1", 5)))
+    shop.order("a", "z1", ("A", 1), **{CHANNEL: "web"})
+    shop.told(shop.net, network.define({"p|some": ["n2"]}))
+    shop.follow_network()
+    shop.told(0, adjust(("A", "n2", 5)))
+    asyncio.run(run(shop, report()))
+    assert shop.places("a") == {("A", "n1"): 1}
+    asyncio.run(run(shop, report(closed_nodes=("n1",))))
     assert shop.places("a") == {("A", "n2"): 1}
-    assert names(built(shop)) == ["b"]
