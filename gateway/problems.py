@@ -69,8 +69,10 @@ KINDS: Final[Mapping[str, Kind]] = {
              members=("limits",),
              help="limits has what the customer has taken, and how much is allowed: of a SKU, or"
                   " where sku is null, of all in the campaign, or unpaid through the channel."),
-        Kind(name="over-quota", title="The share is used up", status=409, members=("short_lines",),
-             help="available in short_lines is what is left of the channel's or campaign's share."),
+        Kind(name="over-quota", title="The share is used up", status=409,
+             members=("short_lines", "available"),
+             help="available is what is left of the channel's or campaign's share: of each short"
+                  " line, and of the first of them beside the list."),
         Kind(name="insufficient-stock", title="Not enough stock", status=409,
              members=("short_lines",),
              help="short_lines has every line that is short and what is available of it."),
@@ -279,7 +281,7 @@ def _over_limit(reply: Reply, _name: str) -> Problem:
 def _over_quota(reply: Reply, _name: str) -> Problem:
     rows = reply[1]
     told = "; ".join(f"{row[0]}: {row[3]} left of the share" for row in rows[:3])
-    return problem("over-quota", told, short_lines=short_lines(rows))
+    return problem("over-quota", told, short_lines=short_lines(rows), available=rows[0][3])
 
 
 def _in_state(kind: str) -> Callable[[Reply, str], Problem]:

@@ -86,6 +86,7 @@ def test_a_channel_takes_no_more_than_its_cap(
     refused = hold(http, sku, fresh("key"), 2, channel="shop")
     assert refused.status_code == 409
     assert refused.json()["type"] == "/problems/over-quota"
+    assert refused.json()["available"] == refused.json()["short_lines"][0]["available"]
     assert refused.json()["short_lines"] == [
         {"sku": sku, "node": None, "requested": 2, "available": 1, "next_available_at": None}
     ]

@@ -28,7 +28,7 @@ CONTRACT = {
     "already-waiting": (409, False, "none", {"id"}),
     "waiting-list-full": (409, False, "none", {"sku"}),
     "over-limit": (409, False, "none", {"limits"}),
-    "over-quota": (409, False, "none", {"short_lines"}),
+    "over-quota": (409, False, "none", {"short_lines", "available"}),
     "insufficient-stock": (409, False, "none", {"short_lines"}),
     "sold-out": (409, False, "none", {"short_lines"}),
     "not-held": (409, False, "none", {"reservation_status", "short_lines"}),
