@@ -3,11 +3,13 @@
 Everything rests on the record alone, so that a copy loaded from the store counts the same.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine import totals
 from engine.counting import add_to
 from engine.demand import OF_CAMPAIGN, share_name
-from engine.record import CUSTOMER, Extra
+from engine.record import CUSTOMER, SHIPPED, Extra, Reservation
 from engine.shares import Share
 from engine.stock import Book, Position
 
@@ -111,3 +113,31 @@ def account(book: Book, name: str | None, customer: str | None) -> Account | Non
     if share is None and (customer is None or book.limit is None):
         return None
     return Account(share, customer, book)
+
+
+def units_sent(record: Reservation) -> Iterator[tuple[str, str, int]]:
+    """(sku, node, units) of all that has left of a record."""
+    for _, lines in record.extra.get(SHIPPED, {}).values():
+        yield from lines
+
+
+def outlive(state: "ShardState", record: Reservation) -> None:
+    """What a record has sent as it ends counts on, under the limits that its SKUs have.
+
+    Kept beside the records, so that a copy from the store counts it from its first decision on,
+    and for longer than the record answers for its key.
+    """
+    customer = record.extra.get(CUSTOMER)
+    name = share_name(record.extra)
+    if customer is None:
+        return
+    for sku, _, units in units_sent(record):
+        book = state.books.get(sku)
+        if book is None:
+            continue  # Another shard's line.
+        share = book.shares.get(name) if name is not None else None
+        if share is not None and share.terms.limit is not None:
+            at = totals.of_sku(share.name, sku)
+            totals.keep_sent(state, at, customer, units, share.terms.ends_at_ms)
+        if book.limit is not None:
+            totals.keep_sent(state, totals.of_sku("", sku), customer, units, 0)

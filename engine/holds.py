@@ -1,6 +1,6 @@
 """Holds on one shard: reserve, confirm, release, extend, expire, cancel, read."""
 
-from engine import totals
+from engine import accounts, totals
 from engine.accounts import account_of
 from engine.allowances import hold_for, refuse_share
 from engine.backings import stand_on, units_left
@@ -318,6 +318,7 @@ def change(state: ShardState, key: str, reservation: Reservation, event: Event) 
     is_open = reservation.status in (_HELD, Status.CONFIRMED) or OWES in reservation.extra
     if not is_open:
         totals.outlive(state, reservation)
+        accounts.outlive(state, reservation)
     record = reservation.packed()
     state.fact(event, key, record)
     if is_open:

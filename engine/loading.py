@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine import totals
-from engine.accounts import account_of
+from engine.accounts import account_of, units_sent
 from engine.backings import units_left
 from engine.bids import OF_NODES, OF_SKU, Bids
 from engine.network import load_element
@@ -16,7 +16,6 @@ from engine.record import (
     UNTOLD,
     Reservation,
     Status,
-    status_of,
     unpack,
 )
 from engine.shares import Share
@@ -37,7 +36,7 @@ class LoadedState(ShardState):
             kind, _, rest = name.partition("|")
             if kind in ("n", "l", "p", "h", "b"):
                 load_element(self, name, unpack(value))
-            elif kind in ("N", OF_NODES, "x", totals.SENT):
+            elif kind in ("N", OF_NODES, "x"):
                 self._load_beside(kind, rest, unpack(value))
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
@@ -65,6 +64,7 @@ class LoadedState(ShardState):
                 self.books[sku].is_low = True
         self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
         self._load_shares(shares)
+        totals.load_sent(self)
         self.waiting.load(self.books)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.
@@ -76,8 +76,6 @@ class LoadedState(ShardState):
             self.network = value
         elif kind == OF_NODES:
             self.bids = Bids(*value)
-        elif kind == totals.SENT:
-            self.totals.load_sent(rest, value)
         else:
             self.movements.load(rest, value)
 
@@ -85,7 +83,7 @@ class LoadedState(ShardState):
         """Fields that are kept as they are."""
         return {
             "r": self.references, "f": self.shortfalls, "F": self.late, "m": self.campaigns,
-            "U": self.supply_names, "w": self.waiting.kept,
+            "U": self.supply_names, "w": self.waiting.kept, totals.SENT: self.totals.kept,
         }[kind]  # fmt: skip
 
     def _position(self, book: Book, slot: str, members: SupplyMembers | None) -> Position:
@@ -124,6 +122,7 @@ class LoadedState(ShardState):
         self.watch(field, record)  # A taken piece: within seconds, it has not heard from home.
         confirmed = reservation.status in (Status.CONFIRMED, Status.FULFILLED)
         if not confirmed and reservation.status not in TIMED:
+            self._load_customer(reservation, units_sent(reservation))
             return  # Ended, kept for what it owes.
         left = units_left(reservation)
         for (sku, node), units in left.items():
@@ -145,15 +144,17 @@ class LoadedState(ShardState):
             if supply is not None:
                 by_ms = reservation.extra.get(DELIVER_BY)
                 supply.promised.add(field, by_ms, self.reservations)
-        self._load_customer(reservation)
+        self._load_customer(reservation, reservation.backings())
         if UNTOLD in reservation.extra:
             self.untold.add(field)
 
-    def _load_customer(self, reservation: Reservation) -> None:
-        """Count all its units, the shipped ones too, under its customer's limits."""
+    def _load_customer(
+        self, reservation: Reservation, backings: Iterable[tuple[str, str, int]]
+    ) -> None:
+        """Count units of its, the shipped ones too, under its customer's limits."""
         if CUSTOMER not in reservation.extra:
             return
-        for sku, _, units in reservation.backings():
+        for sku, _, units in backings:
             book = self.books.get(sku)
             counted = account_of(book, reservation.extra) if book is not None else None
             if counted is not None:
@@ -205,8 +206,6 @@ class LoadedState(ShardState):
             if self.closed.get(hash(field), -1) < hour:
                 self.remember_closed(field, hour)
             if field[0] != ATTEMPT:
-                if status_of(record) == Status.FULFILLED:
-                    self._load_customer(Reservation(record))
                 for line in unpack(record)[3]:
                     if line[0] in self.books:
                         self.books[line[0]].takers.append(field.partition(ATTEMPT)[0])

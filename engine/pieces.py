@@ -6,7 +6,7 @@ commit point. What is left behind when anybody stops, and how it ends, stands in
 
 from typing import Any
 
-from engine import holds, totals
+from engine import accounts, holds, totals
 from engine.accounts import account, account_of
 from engine.allowances import hold_for
 from engine.commands import Command, Reply
@@ -272,6 +272,7 @@ def _end_piece(
         totals.recount(state, piece, counted or [piece.extra[COUNTED][0], {}, 0])
         totals.outlive(state, piece)
         record = piece.packed()
+    accounts.outlive(state, piece)
     state.fact(Event.PIECE_DROPPED, field, record)
     records = state.effects.records
     if field not in records:

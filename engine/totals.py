@@ -5,7 +5,8 @@ of those that he holds and has not paid for. A reservation to which one applies 
 customer's shard, which carries no stock but counts. Home alone knows how much (``due``); whoever
 counts, the piece or a home that is the customer's shard itself, keeps in its record what it has
 counted. So a copy from the store counts the same, and news that come twice change nothing. What was
-sent outlives the record, until its campaign is over.
+sent outlives the record, until its campaign is over; under the limits of single SKUs too
+(``accounts``), there until the SKU has no limit any more.
 """
 
 from collections.abc import Sequence
@@ -58,17 +59,12 @@ class Totals:
         self.counts: dict[str, dict[str, int]] = {}  # Units by limit and customer.
         #: Of these, what no open record counts any more: it was sent. With when the limit ends.
         self.sent: dict[str, tuple[int, dict[str, int]]] = {}
+        #: The same as the store has it, until it is loaded.
+        self.kept: dict[str, list[int]] = {}
 
     def of(self, name: str) -> dict[str, int]:
         """Units by customer under one limit."""
         return self.counts.setdefault(name, {})
-
-    def load_sent(self, rest: str, value: list[int]) -> None:
-        """Take in what the store has of one customer's."""
-        name, _, customer = rest.partition("|")
-        units, until_ms = value
-        self.sent.setdefault(name, (until_ms, {}))[1][customer] = units
-        add_to(self.of(name), customer, units)
 
 
 class Total(NamedTuple):
@@ -135,9 +131,49 @@ def outlive(state: "ShardState", record: Reservation) -> None:
         return
     customer, counts, until_ms = record.extra.pop(COUNTED)
     for name, units in counts.items():
-        by_customer = state.totals.sent.setdefault(name, (until_ms, {}))[1]
-        state.count(by_customer, customer, units)
-        state.field(f"{SENT}|{name}|{customer}", pack([by_customer[customer], until_ms]))
+        keep_sent(state, name, customer, units, until_ms)
+
+
+def keep_sent(state: "ShardState", name: str, customer: str, units: int, until_ms: int) -> None:
+    """Units of an ended record still count under a limit, or under ``of_sku`` of one."""
+    by_customer = state.totals.sent.setdefault(name, (until_ms, {}))[1]
+    state.count(by_customer, customer, units)
+    state.field(f"{SENT}|{name}|{customer}", pack([by_customer[customer], until_ms]))
+
+
+def of_sku(name: str, sku: str) -> str:
+    """The name of the limit that a share has for each SKU; without a share the SKU's own."""
+    return f"{name}|{sku}"
+
+
+def load_sent(state: "ShardState") -> None:
+    """Take in what the store has kept, behind the shares."""
+    for rest, (units, until_ms) in state.totals.kept.items():
+        name, _, customer = rest.rpartition("|")
+        state.totals.sent.setdefault(name, (until_ms, {}))[1][customer] = units
+        counts = _counts(state, name)
+        if counts is not None:
+            add_to(counts, customer, units)
+    state.totals.kept = {}
+
+
+def _counts(state: "ShardState", name: str) -> dict[str, int] | None:
+    """Units by customer under a limit; None where SKU or share are gone."""
+    share, is_of_sku, sku = name.partition("|")
+    if not is_of_sku:
+        return state.totals.of(name)
+    book = state.books.get(sku)
+    if book is None or not share:
+        return None if book is None else book.by_customer
+    return book.shares[share].by_customer if share in book.shares else None
+
+
+def _is_over(state: "ShardState", name: str, until_ms: int, now_ms: int) -> bool:
+    """Whether nobody asks any more what was sent under a limit."""
+    share, _, sku = name.partition("|")
+    if share:
+        return until_ms < now_ms
+    return sku not in state.books or state.books[sku].limit is None
 
 
 def load(state: "ShardState", extra: Extra) -> None:
@@ -149,17 +185,19 @@ def load(state: "ShardState", extra: Extra) -> None:
 
 
 def forget(state: "ShardState", now_ms: int) -> None:
-    """Let go of some of what was sent by campaigns that are over: nobody asks any more."""
+    """Let go of some of what was sent under limits that are over."""
     over = [
         (name, customer, by_customer)
         for name, (until_ms, by_customer) in state.totals.sent.items()
-        if until_ms < now_ms
+        if _is_over(state, name, until_ms, now_ms)
         for customer in islice(by_customer, FORGOTTEN_MAX)
     ]
     for name, customer, by_customer in over[:FORGOTTEN_MAX]:
         units = by_customer[customer]
         state.count(by_customer, customer, -units)
-        state.count(state.totals.of(name), customer, -units)
+        counts = _counts(state, name)
+        if counts is not None:
+            state.count(counts, customer, -units)
         field = f"{SENT}|{name}|{customer}"
         state.field(field, None)
         state.fact(Event.FORGOTTEN, field, None)

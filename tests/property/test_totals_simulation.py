@@ -10,7 +10,8 @@ from msgspec import structs
 
 from actors import sagas
 from actors.campaigns import terms_of
-from engine import commands, holds, ledger, pieces, totals
+from engine import accounts, commands, holds, ledger, pieces, totals
+from engine.accounts import units_sent
 from engine.commands import Command, Op, Reply, shares
 from engine.ids import digest, home_of, shard_of
 from engine.ledger import Ledger
@@ -46,6 +47,7 @@ DAYS: Final = 400
 BLOCK: Final = 100
 UNPAID_MOST: Final = 4
 TOTAL_MOST: Final = 5
+OF_SKU_MOST: Final = 3
 LOOKS_EVERY_S: Final = 0.2
 CUSTOMERS: Final = ("ann", "eve")
 WAYS: Final = ({CHANNEL: "web"}, {CAMPAIGN: "drop"}, {CHANNEL: "web", CAMPAIGN: "drop"})
@@ -55,7 +57,7 @@ CHANNEL_MEMBERS: Final = {
 }  # fmt: skip
 CAMPAIGN_MEMBERS: Final = {
     "channel": None, "starts_at": NOW_MS - 1, "ends_at": NOW_MS + 10**9, "nodes": None,
-    "limit_per_customer": None, "limit_per_customer_total": TOTAL_MOST, "hold_seconds": None,
+    "limit_per_customer": OF_SKU_MOST, "limit_per_customer_total": TOTAL_MOST, "hold_seconds": None,
     "anonymous_hold_seconds": None, "include_supplies": False, "tranches": None,
 }  # fmt: skip
 MOST: Final = {"c:web": UNPAID_MOST, "m:drop": TOTAL_MOST}
@@ -98,6 +100,8 @@ class Limited(Cluster):
             at = shard_of(who, SHARDS)
             if reservation.extra.get(CAMPAIGN):
                 counts[at, "m:drop", who] += sent if over else held
+                for at_sku, units in _by_sku(reservation, over=over).items():
+                    counts[shard_of(at_sku, SHARDS), f"m:drop|{at_sku}", who] += units
             if reservation.extra.get(CHANNEL) and reservation.status is Status.HELD:
                 counts[at, "c:web", who] += held
         return +counts
@@ -163,7 +167,8 @@ class Buying(Day):
         while True:
             await asyncio.sleep(LOOKS_EVERY_S)
             for (_, name, who), units in cluster.counts().items():
-                assert units <= MOST[name], f"{who} has {units} under {name}"
+                most = MOST.get(name, OF_SKU_MOST)
+                assert units <= most, f"{who} has {units} under {name}"
 
 
 def play(seed: int) -> None:
@@ -179,14 +184,31 @@ def play(seed: int) -> None:
     assert expected == counted(successors), "those that come after"
 
 
+def _by_sku(reservation: Reservation, *, over: bool) -> Counter[str]:
+    """Units by SKU that a buyer has of a reservation; ``over``: that were sent before it ended."""
+    backings = units_sent(reservation) if over else reservation.backings()
+    units: Counter[str] = Counter()
+    for sku, _, count in backings:
+        units[sku] += count
+    return units
+
+
 def counted(ledgers: list[Ledger]) -> Counter[Place]:
     """What the owners have counted."""
-    return Counter({
+    of_all = {
         (shard, name, who): units
         for shard, one in enumerate(ledgers)
         for name, counts in one.totals.counts.items()
         for who, units in counts.items()
-    })  # fmt: skip
+    }
+    of_skus = {
+        (shard, f"{share.name}|{book.sku}", who): units
+        for shard, one in enumerate(ledgers)
+        for book in one.books.values()
+        for share in book.shares.values()
+        for who, units in share.by_customer.items()
+    }
+    return Counter({**of_all, **of_skus})
 
 
 @pytest.mark.parametrize("block", range(DAYS // BLOCK))
@@ -217,6 +239,11 @@ def load_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 def end_without_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sent is counted by the record that says so, and by nothing once that has ended."""
     monkeypatch.setattr(totals, "outlive", lambda *_: None)
+
+
+def end_without_keeping_of_skus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of the limits of single SKUs."""
+    monkeypatch.setattr(accounts, "outlive", lambda *_: None)
 
 
 def forget_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +308,7 @@ def tell_nobody_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
-    count_without_looking, load_without_counting, end_without_keeping,
+    count_without_looking, load_without_counting, end_without_keeping, end_without_keeping_of_skus,
     forget_what_was_sent, never_count_less, count_news_each_time, keep_dropped_ones,
     tell_nobody_of_the_count,
 ]  # fmt: skip
