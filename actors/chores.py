@@ -16,6 +16,7 @@ from actors.clocks import Clocks
 from actors.folding import bound_events
 from actors.keeper import Keeper
 from actors.news import News
+from actors.offers import Offers
 from engine import commands
 from engine.commands import Command, Reply, shares, waiting
 from engine.holds import is_uncollected
@@ -93,6 +94,7 @@ class Chores:
         self._clocks = Clocks(host)
         self._keeper = Keeper()
         self._arrivals = Arrivals(host, self._call)
+        self._offers = Offers(host, self._call)
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
         self._weighing: set[ShardOwner] = set()  # Whose event stream is being bounded.
 
@@ -112,7 +114,7 @@ class Chores:
         keep, tell = _Rhythm(_KEEP_EVERY_S), _Rhythm(_DEMAND_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
-            chores = [_watch, self._sweep, self._serve_waiting, self._news.bring]
+            chores = [_watch, self._sweep, self._serve_waiting, self._offers.ask, self._news.bring]
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             chores += [self._write_demand] if tell.due() else []

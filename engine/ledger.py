@@ -160,6 +160,7 @@ _HANDLERS: dict[int, Handler] = {
     Op.LEAVE_WAITING: waiting.leave,
     Op.READ_WAITING: waiting.read,
     Op.SERVE_WAITING: waiting.serve,
+    Op.ANSWER_WAITING: waiting.answer,
 }
 #: Commands whose second member is a reservation's key, or the id that a piece belongs to.
 _KEYED = frozenset({

@@ -10,13 +10,15 @@ from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
+from engine import totals
 from engine.allowances import refuse_share
 from engine.demand import demand_of
 from engine.events import Event
 from engine.granting import grant, store_hold
+from engine.ids import shard_of
 from engine.limits import OFFERS_MAX
 from engine.outcome import Outcome
-from engine.record import CUSTOMER, pack
+from engine.record import CUSTOMER, LIMITS, NONCE, PIECES, Extra, Reservation, pack
 from engine.sourcing import available
 from engine.waiting_list import Entry, Queue, Standing
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 #: How keys of offers begin.
 OFFER: Final = "offer-"
 _HASH_BYTES: Final = 12
+_NONCE_BYTES: Final = 8
 
 
 def offer(state: "ShardState", now_ms: int) -> None:
@@ -85,7 +88,15 @@ def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:
     """Hold units for an entry, or end it where its customer may have no more; else False."""
     demand = demand_of(state, entry.extra, now_ms)
     lines = [[entry.sku, None, entry.units]]
-    refused = refuse_share(state, lines, demand)
+    extra = entry.extra
+    limits = totals.limits_of(state, lines, extra)
+    if limits:
+        extra[LIMITS] = limits
+    counted = totals.asked(extra, lines, late=False)
+    total = totals.total_here(state, counted, None)
+    refused = refuse_share(
+        state, lines, demand, lambda: None if total is None else totals.over(state, limits, total)
+    )
     if refused is not None and refused[0] == Outcome.OVER_LIMIT:
         ended = entry._replace(standing=Standing.OVER_LIMIT, until_ms=now_ms)
         put(state, entry.key, ended, Event.WAITING_ENDED)
@@ -95,10 +106,34 @@ def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:
         return False
     key = _offer_key(state, entry)
     until_ms = now_ms + entry.offer_ms
-    store_hold(state, key, bytes.fromhex(entry.digest), granted, entry.extra, demand, until_ms)
-    offered = entry._replace(standing=Standing.OFFERED, until_ms=until_ms, reservation=key)
-    put(state, entry.key, offered, Event.WAITING_OFFERED)
+    is_elsewhere = counted is not None and total is None
+    if counted is not None:
+        _count(state, key, extra, counted, is_elsewhere=is_elsewhere)
+    store_hold(state, key, bytes.fromhex(entry.digest), granted, extra, demand, until_ms)
+    if is_elsewhere:
+        asked = entry._replace(standing=Standing.ASKED, reservation=key)
+        put(state, entry.key, asked, Event.WAITING_ASKED)
+    else:
+        offered = entry._replace(standing=Standing.OFFERED, until_ms=until_ms, reservation=key)
+        put(state, entry.key, offered, Event.WAITING_OFFERED)
     return True
+
+
+def _count(
+    state: "ShardState", key: str, extra: Extra, counted: totals.Counted, *, is_elsewhere: bool
+) -> None:
+    """Count an offer under its customer's limits over several SKUs, or say who will.
+
+    His shard counts with a piece, as for every reservation. It is asked behind this decision:
+    until it has agreed nobody is told of the hold, whose key cannot be guessed.
+    """
+    if is_elsewhere:
+        extra[NONCE] = blake2b(key.encode(), digest_size=_NONCE_BYTES).hexdigest()
+        extra[PIECES] = [shard_of(counted[0], state.shards)]
+    else:
+        record = Reservation.__new__(Reservation)
+        record.extra = extra
+        totals.recount(state, record, counted)
 
 
 def _offer_key(state: "ShardState", entry: Entry) -> str:

@@ -225,19 +225,19 @@ def refuse(
     """
     if not extra:
         return None
-    limits = _limits(state, lines, extra)
+    limits = limits_of(state, lines, extra)
     if not limits.keys() <= extra.get(LIMITS, {}).keys():
         if CUSTOMER not in extra:
             return [Outcome.INVALID, "customer", "is required where a limit applies"]
         return [Outcome.ELSEWHERE, limits]
-    return None if total is None else _over(state, extra[LIMITS], total)
+    return None if total is None else over(state, extra[LIMITS], total)
 
 
 def _is_campaign(name: str) -> bool:
     return name.startswith(OF_CAMPAIGN)
 
 
-def _limits(state: "ShardState", lines: Sequence[Line], extra: Extra) -> Limits:
+def limits_of(state: "ShardState", lines: Sequence[Line], extra: Extra) -> Limits:
     """The limits over several SKUs that this shard knows to apply, by name."""
     limits: Limits = {}
     unpaid = unpaid_limit(state, extra)
@@ -258,15 +258,16 @@ def unpaid_limit(state: "ShardState", extra: Extra) -> int | None:
     return None if channel is None else channel.get(UNPAID)
 
 
-def _over(state: "ShardState", limits: Limits, total: Total) -> Reply | None:
+def over(state: "ShardState", limits: Limits, total: Total) -> Reply | None:
+    """OVER_LIMIT where a customer who is counted here would have too much."""
     customer, wanted, _ = total.counted
     record = state.reservations.get(total.replaced) if total.replaced is not None else None
     freed = Reservation(record).extra.get(COUNTED) if record is not None else None
-    over = []
+    beyond = []
     for name, units in sorted(wanted.items()):
         taken, most = state.totals.of(name).get(customer, 0), limits[name][0]
         if freed is not None and freed[0] == customer:
             taken -= freed[1].get(name, 0)
         if taken + units > most:
-            over.append([None, most, taken, units, name])
-    return [Outcome.OVER_LIMIT, over] if over else None
+            beyond.append([None, most, taken, units, name])
+    return [Outcome.OVER_LIMIT, beyond] if beyond else None

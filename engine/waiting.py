@@ -16,7 +16,7 @@ from engine.waiting_list import Entry, Standing
 
 OK = Outcome.OK
 #: Refusals that waiting may help against.
-_PASSING = (Outcome.OVER_QUOTA, Outcome.CONTENDED)
+_PASSING = (Outcome.OVER_QUOTA, Outcome.CONTENDED, Outcome.ELSEWHERE)
 #: What the elements of a reported entry are. Times in ms.
 ENTRY_MEMBERS = (
     "key", "status", "sku", "quantity", "channel", "customer", "zone", "joined_at", "until",
@@ -34,6 +34,7 @@ def join(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.REPEATED, _report(known, state, now_ms)]
     demand = demand_of(state, extra, now_ms)
     refused = refuse(state, [[sku, None, units]], extra, demand)
+    # What others than this shard count is asked once there are units.
     if refused is not None and refused[0] not in _PASSING:
         return refused
     queue = state.books[sku].waiting
@@ -59,22 +60,36 @@ def leave(state: ShardState, command: Command, now_ms: int) -> Reply:
     entry = state.waiting.entries.get(command[1])
     if entry is None:
         return [Outcome.UNKNOWN_WAITING, command[1]]
-    if entry.waits(now_ms) or _give_back(state, entry, now_ms):
-        entry = entry._replace(standing=Standing.LEFT, until_ms=now_ms)
-        put(state, entry.key, entry, Event.WAITING_ENDED)
+    given_back = _give_back(state, entry, now_ms)
+    if entry.waits(now_ms) or given_back or entry.standing is Standing.ASKED:
+        entry = _end(state, entry, Standing.LEFT, now_ms)
     return [OK, _report(entry, state, now_ms)]
+
+
+def _end(state: ShardState, entry: Entry, standing: Standing, until_ms: int) -> Entry:
+    """The entry as it ends; of an offer that its customer has never heard of it says nothing."""
+    heard = entry.reservation if entry.standing is Standing.OFFERED else None
+    ended = entry._replace(standing=standing, until_ms=until_ms, reservation=heard)
+    put(state, entry.key, ended, Event.WAITING_ENDED)
+    return ended
 
 
 def _give_back(state: ShardState, entry: Entry, now_ms: int) -> bool:
     """Release an offer that is still open; whether it was."""
-    record = state.reservations.get(entry.reservation or "")
-    if entry.reservation is None or record is None:
-        return False
-    offered = Reservation(record)
-    if offered.status is not Status.HELD or now_ms >= offered.expires_at_ms:
+    offered = _held(state, entry, now_ms)
+    if offered is None or entry.reservation is None:
         return False
     holds.end(state, entry.reservation, offered, Status.RELEASED, now_ms)
     return True
+
+
+def _held(state: ShardState, entry: Entry, now_ms: int) -> Reservation | None:
+    """The offer of an entry, while it is open."""
+    record = state.reservations.get(entry.reservation or "")
+    offered = Reservation(record) if record is not None else None
+    if offered is None or offered.status is not Status.HELD or now_ms >= offered.expires_at_ms:
+        return None
+    return offered
 
 
 def read(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -88,24 +103,44 @@ def read(state: ShardState, command: Command, now_ms: int) -> Reply:
 def serve(state: ShardState, command: Command, now_ms: int) -> Reply:
     """See ``commands.waiting.serve``; offers are made after every command."""
     for entry in state.waiting.due(now_ms, SWEEP_MAX):
-        if entry.standing is Standing.WAITING:
-            ended = entry._replace(standing=Standing.EXPIRED)
-            put(state, entry.key, ended, Event.WAITING_ENDED)
-        else:
+        if entry.is_served:
             put(state, entry.key, None, Event.FORGOTTEN)
+        else:
+            _give_back(state, entry, now_ms)
+            _end(state, entry, Standing.EXPIRED, entry.until_ms)
+    return [OK]
+
+
+def answer(state: ShardState, command: Command, now_ms: int) -> Reply:
+    """See ``commands.waiting.answer``; without its offer the entry is in its place again."""
+    _, key, offered, is_within = command
+    entry = state.waiting.entries.get(key)
+    if entry is None or entry.standing is not Standing.ASKED or entry.reservation != offered:
+        return [OK]  # Heard before, or nobody waits any more.
+    held = _held(state, entry, now_ms)
+    if not is_within:
+        _give_back(state, entry, now_ms)
+        _end(state, entry, Standing.OVER_LIMIT, now_ms)
+    elif held is not None:
+        told = entry._replace(standing=Standing.OFFERED, until_ms=held.expires_at_ms)
+        put(state, key, told, Event.WAITING_OFFERED)
+    else:
+        again = entry._replace(standing=Standing.WAITING, reservation=None)
+        put(state, key, again, Event.WAITING_ASKED)
     return [OK]
 
 
 def _report(entry: Entry, state: ShardState, now_ms: int) -> list[Any]:
     """An entry as replies carry it: one whose time is over reads as expired before the sweep."""
-    standing = entry.standing
-    if standing is Standing.WAITING and not entry.waits(now_ms):
-        standing = Standing.EXPIRED
-    place = None
+    standing, place, offered = entry.standing, None, entry.reservation
     queue = state.books[entry.sku].waiting
-    if standing is Standing.WAITING and queue is not None:
+    if not entry.is_served and now_ms >= entry.until_ms:
+        standing, offered = Standing.EXPIRED, None
+    elif standing is Standing.ASKED:  # Nobody is before him.
+        standing, place, offered = Standing.WAITING, 1, None
+    elif standing is Standing.WAITING and queue is not None:
         place = queue.place(entry.key)
     return [
         entry.key, standing, entry.sku, entry.units, entry.channel, entry.customer, entry.zone,
-        entry.joined_at_ms, entry.until_ms, entry.reservation, place,
+        entry.joined_at_ms, entry.until_ms, offered, place,
     ]  # fmt: skip

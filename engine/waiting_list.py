@@ -21,6 +21,7 @@ class Standing(IntEnum):
     LEFT = 2  # Its customer has left.
     EXPIRED = 3  # No units came in its time.
     OVER_LIMIT = 4  # Its customer has as many by now as one may have.
+    ASKED = 5  # Units are held; whether its customer may have them is asked. Told as waiting.
 
 
 class Entry(NamedTuple):
@@ -54,6 +55,11 @@ class Entry(NamedTuple):
     def waits(self, now_ms: int) -> bool:
         """Whether it may still be offered units."""
         return self.standing == Standing.WAITING and now_ms < self.until_ms
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it has its offer, or none will come any more."""
+        return self.standing not in (Standing.WAITING, Standing.ASKED)
 
 
 #: Channel, zone and units: of entries that have these in common the first is served first.
@@ -125,6 +131,8 @@ class WaitingList:
         self.entries: dict[str, Entry] = {}
         #: Entries as the store has them, until they are loaded.
         self.kept: dict[str, list[Any]] = {}
+        #: Entries whose customers' shards are to be asked.
+        self.asked: dict[str, None] = {}
         #: SKUs whose queues are to be looked at, first first.
         self.stirred: dict[str, None] = {}
         #: Of those the ones that the last look had no time for: nobody else is served before.
@@ -146,9 +154,12 @@ class WaitingList:
         before = self.entries.pop(key, None)
         if before is not None and before.standing is Standing.WAITING:
             self._leave(books[before.sku], before)
+        self.asked.pop(key, None)
         if entry is None:
             return
         self.entries[key] = entry
+        if entry.standing is Standing.ASKED:
+            self.asked[key] = None
         heappush(self._due, (self._due_ms(entry), key))
         if entry.standing is Standing.WAITING:
             self._join(books[entry.sku], entry)
@@ -170,8 +181,7 @@ class WaitingList:
             book.look_alone()
 
     def _due_ms(self, entry: Entry) -> int:
-        waiting = entry.standing is Standing.WAITING
-        return entry.until_ms if waiting else entry.until_ms + self._kept_ms
+        return entry.until_ms + (self._kept_ms if entry.is_served else 0)
 
     def wants(self, now_ms: int) -> bool:
         """Whether there is something to do: units to offer, or entries whose time is over."""

@@ -77,6 +77,7 @@ class Op(IntEnum):
     LEAVE_WAITING = 70
     READ_WAITING = 71
     SERVE_WAITING = 72
+    ANSWER_WAITING = 73
     MOVABLE = 80
     MOVE = 81
     PRICE = 82
@@ -90,7 +91,7 @@ SHRINKING = frozenset({Op.RELEASE, Op.EXPIRE, Op.CANCEL, Op.DROP, Op.SETTLE, Op.
 #: Commands that finish what was begun: they go before new reservations when load is shed.
 FINISHING = frozenset({Op.CONFIRM, Op.RELEASE, Op.FULFIL, Op.CANCEL, Op.SEAL, Op.DROP, Op.TELL,
                        Op.SETTLE, Op.ASK, Op.ARRIVE, Op.REBACK, Op.TOLD, Op.LEAVE_WAITING,
-                       Op.SERVE_WAITING})  # fmt: skip
+                       Op.SERVE_WAITING, Op.ANSWER_WAITING})  # fmt: skip
 
 #: Commands whose reply says what is there, and promises nothing.
 READING = frozenset({

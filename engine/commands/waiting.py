@@ -32,3 +32,11 @@ def read(key: str) -> Command:
 def serve() -> Command:
     """End entries whose time is over, go on with offers; by the owner itself. → OK."""
     return [Op.SERVE_WAITING]
+
+
+def answer(key: str, offer: str, *, is_within: bool) -> Command:
+    """What the customer's shard says to an offer; by the owner itself, as often as it likes.
+
+    ``is_within``: his limits over several SKUs allow it, and there is a piece that counts it. → OK.
+    """
+    return [Op.ANSWER_WAITING, key, offer, is_within]

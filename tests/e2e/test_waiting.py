@@ -104,6 +104,44 @@ def test_an_entry_gives_up_in_its_time(http: httpx.Client, fresh: Fresh, stocked
     assert hold(http, sku, fresh("key")).status_code == 201
 
 
+def test_an_offer_counts_among_the_units_a_customer_has_not_paid_for(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Whoever has as many through the channel loses his place; what he pays for makes room."""
+    channel, shop = fresh("channel"), {"unpaid_units_per_customer": 2}
+    assert http.put(f"/v1/channels/{channel}", json=shop).status_code == 200
+    for number in range(4):  # Whose shard is that of the SKU, and whose is another.
+        sku, other, who = stocked(n1=1), stocked(n1=5), f"c-{number}"
+        held = hold(http, sku, fresh("key"))
+        through: dict[str, Any] = {"channel": channel, "customer": who}
+        waits = join(http, sku, fresh("wait"), **through)
+        assert waits.status_code == 201, waits.text
+        release(http, held)
+        offered = settled(http, waits)
+        assert offered["status"] == "offered"
+        assert problem(hold(http, other, fresh("key"), 2, **through)) == (409, "over-limit")
+        bought = hold(http, other, fresh("key"), **through)
+        assert bought.status_code == 201, bought.text
+        assert http.post(f"/v1/reservations/{offered['reservation']}/confirm").status_code == 200
+        until = time.monotonic() + 10  # His shard hears of the payment behind the answer.
+        while hold(http, other, f"more-{who}", **through).status_code != 201:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        third = join(http, other, fresh("wait"), **through)
+        assert settled(http, third)["status"] == "over_limit"
+
+
+def settled(http: httpx.Client, joined: httpx.Response) -> Any:
+    """An entry once it is known whether its customer may have an offer."""
+    until = time.monotonic() + 10
+    told = entry(http, joined)
+    while told["status"] == "waiting":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        told = entry(http, joined)
+    return told
+
+
 def test_what_is_wrong_with_an_entry_is_said(
     http: httpx.Client, fresh: Fresh, stocked: Stocked
 ) -> None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import pytest
 from msgspec import structs
 
-from actors import sagas
+from actors import offers, sagas
 from actors.campaigns import terms_of
-from engine import accounts, commands, holds, ledger, pieces, totals
+from engine import accounts, commands, holds, ledger, offering, pieces, totals
 from engine.accounts import units_sent
-from engine.commands import Command, Op, Reply, shares
+from engine.commands import Command, Op, Reply, shares, waiting
 from engine.ids import digest, home_of, shard_of
 from engine.ledger import Ledger
 from engine.outcome import Outcome
@@ -28,9 +28,11 @@ from engine.record import (
     Extra,
     Reservation,
     Status,
+    unpack,
 )
 from engine.requests import Reserve
 from engine.state import ATTEMPT, PIECE, ShardState
+from engine.waiting_list import Entry, Standing
 from tests.builders import NOW_MS
 from tests.property.settled import settled
 from tests.property.simulation import (
@@ -39,6 +41,7 @@ from tests.property.simulation import (
     SHARDS,
     SKUS,
     Cluster,
+    Host,
     simulate,
 )
 from tests.property.test_pieces_simulation import HOLDS_MS, Day
@@ -49,6 +52,9 @@ UNPAID_MOST: Final = 4
 TOTAL_MOST: Final = 5
 OF_SKU_MOST: Final = 3
 LOOKS_EVERY_S: Final = 0.2
+WAIT_MS: Final = 8_000
+OFFER_MS: Final = 3_000
+WAITS: Final = 9
 CUSTOMERS: Final = ("ann", "eve")
 WAYS: Final = ({CHANNEL: "web"}, {CAMPAIGN: "drop"}, {CHANNEL: "web", CAMPAIGN: "drop"})
 CHANNEL_MEMBERS: Final = {
@@ -71,6 +77,7 @@ class Limited(Cluster):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.storm = False
+        self.standings: Counter[Standing] = Counter()  # What those who waited were told.
         for host, skus in zip(self.hosts, SKUS, strict=True):
             self.apply(host, commands.take_network(1, 2, {"h|web": CHANNEL_MEMBERS}))
             items = [[sku, 2] for sku in skus]
@@ -81,12 +88,34 @@ class Limited(Cluster):
         """What homes have committed of every reservation, open or ended."""
         for shard in self.server.shards.values():
             known: dict[str, bytes] = {}
+            untold = _untold(shard.hashes["state"])
             for name, fields in sorted(shard.hashes.items()):
                 if name == "reservations" or name.startswith("closed:"):
                     known.update(fields)  # The open ones come last: what was revived is open.
             for key, record in known.items():
-                if key[0] not in (PIECE, ATTEMPT):
+                if key[0] not in (PIECE, ATTEMPT) and key not in untold:
                     yield Reservation(record)
+
+    def chores(self, host: Host) -> None:
+        """Those who wait are served too, as their shards agree."""
+        super().chores(host)
+        if host.alive and host.ledger.waiting.wants(self.now_ms()):
+            self.apply(host, waiting.serve())
+        for key in list(host.ledger.waiting.asked):
+            self.start(self.settle_offer(host, key))
+
+    async def settle_offer(self, host: Host, key: str) -> None:
+        """The customer's shard takes a piece, or says that he has too much."""
+        home, ledger = host.right.shard, host.ledger
+        offer = ledger.waiting.entries[key].reservation
+        assert offer is not None
+        asked = offers.piece_of(home, offer, ledger.reservations.get(offer))
+        reply: Reply = [Outcome.OK]
+        if asked is not None:
+            reply = await self.call(*asked, self.loop.time() + CALL_S)
+        if host.alive and reply[0] in (Outcome.OK, Outcome.OVER_LIMIT):
+            is_within = reply[0] == Outcome.OK
+            self.apply(host, waiting.answer(key, offer, is_within=is_within))
 
     def counts(self) -> Counter[Place]:
         """What the limits are about, told from the homes' records alone."""
@@ -127,6 +156,7 @@ class Buying(Day):
         watch = cluster.start(self.watch(cluster))
         for number in range(self.random.randint(0, 3)):
             cluster.start(self.cart(cluster, number))
+            cluster.start(self.waiter(cluster, number))
         await super().story(cluster)
         await super().story(cluster)  # The same keys again, perhaps with other baskets.
         watch.cancel()
@@ -162,6 +192,26 @@ class Buying(Day):
             if reply[0] == Outcome.OK and self.random.random() < 0.5:
                 await cluster.call(home, commands.confirm(new.key), until)
 
+    async def waiter(self, cluster: Limited, number: int) -> None:
+        """Somebody who waits for units, and pays for them or does not."""
+        await asyncio.sleep(self.random.uniform(0, 4))
+        sku, units = self.random.choice(ALL_SKUS), self.random.randint(1, 3)
+        extra = {CHANNEL: "web", CUSTOMER: self.random.choice(CUSTOMERS)}
+        asked = digest([[sku, None, units]], OFFER_MS, extra)
+        join = waiting.join(f"w{number}", asked, sku, units, extra, WAIT_MS, OFFER_MS)
+        home = shard_of(sku, SHARDS)
+        for _ in range(WAITS):
+            reply = await cluster.call(home, join, cluster.loop.time() + CALL_S)
+            told = reply[1] if reply[0] in (Outcome.OK, Outcome.REPEATED) else None
+            if told is not None and told[1] != Standing.WAITING:
+                cluster.standings[Standing(told[1])] += 1
+                verb = self.random.choice((commands.confirm, commands.release, commands.read))
+                if told[1] == Standing.OFFERED:
+                    await cluster.call(home, verb(told[9]), cluster.loop.time() + CALL_S)
+                return
+            await asyncio.sleep(1)
+        await cluster.call(home, waiting.leave(f"w{number}"), cluster.loop.time() + CALL_S)
+
     async def watch(self, cluster: Limited) -> None:
         """By what homes have committed."""
         while True:
@@ -182,6 +232,12 @@ def play(seed: int) -> None:
     cluster.storm = False
     successors = [cluster.successor(shard).ledger for shard in range(SHARDS)]
     assert expected == counted(successors), "those that come after"
+
+
+def _untold(state: dict[str, bytes]) -> set[str]:
+    """Keys of offers that their customers' shards have not agreed to yet."""
+    entries = [Entry(*unpack(value)) for name, value in state.items() if name[:2] == "w|"]
+    return {entry.reservation or "" for entry in entries if entry.standing == Standing.ASKED}
 
 
 def _by_sku(reservation: Reservation, *, over: bool) -> Counter[str]:
@@ -228,7 +284,7 @@ COUNT: Final = totals.recount
 
 def count_without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The customer's shard counts, and lets everything pass."""
-    monkeypatch.setattr(totals, "_over", lambda *_: None)
+    monkeypatch.setattr(totals, "over", lambda *_: None)
 
 
 def load_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +302,16 @@ def end_without_keeping_of_skus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "outlive", lambda *_: None)
 
 
+def offer_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has waited is told of his units before his own shard has agreed."""
+    monkeypatch.setattr(offers, "piece_of", lambda *_: None)
+
+
+def offer_without_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is offered counts nowhere."""
+    monkeypatch.setattr(offering, "_count", lambda *_, **__: None)
+
+
 def forget_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """An end gives everything back, also what has left."""
     due = totals.due
@@ -253,7 +319,7 @@ def forget_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(reservation: Reservation) -> Any:
         counted = due(reservation)
         over = reservation.status is Status.CANCELLED
-        return [counted[0], {}] if over and counted is not None else counted
+        return [counted[0], {}, counted[2]] if over and counted is not None else counted
 
     monkeypatch.setattr(totals, "due", forgetful)
 
@@ -309,8 +375,8 @@ def tell_nobody_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PLANTED: list[Callable[[pytest.MonkeyPatch], None]] = [
     count_without_looking, load_without_counting, end_without_keeping, end_without_keeping_of_skus,
-    forget_what_was_sent, never_count_less, count_news_each_time, keep_dropped_ones,
-    tell_nobody_of_the_count,
+    offer_without_asking, offer_without_counting, forget_what_was_sent, never_count_less,
+    count_news_each_time, keep_dropped_ones, tell_nobody_of_the_count,
 ]  # fmt: skip
 
 
