@@ -117,7 +117,7 @@ def _waiting(shard: int, kind: str, entry: Entry) -> Shown:
     return kind, entry.sku, {
         "id": reservation_id(shard, entry.key), "key": entry.key,
         "status": Standing(entry.standing).name.lower(), "quantity": entry.units,
-        "channel": entry.channel, "customer": entry.customer,
+        "channel": entry.channel, "campaign": entry.campaign, "customer": entry.customer,
         "expires_at": _instant(entry.until_ms),
         "reservation": None if offer is None else reservation_id(shard, offer),
     }  # fmt: skip

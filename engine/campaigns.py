@@ -79,6 +79,7 @@ def close_campaign(state: ShardState, command: Command, now_ms: int) -> Reply:
         else:
             share.terms = share.terms._replace(closed=True)
             share.shrink()
+        share.book.stir()  # Whoever waits for it waits in vain.
         replace_all(state, share.book)
         _tell(state, share)
     return [OK]

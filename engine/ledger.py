@@ -180,6 +180,8 @@ class Ledger(LoadedState):
         """The answers to a batch, in order; what one gives back is offered before the next."""
         self.effects.now_ms = now_ms
         handlers, stirred = _HANDLERS, self.waiting.stirred
+        if self.waiting.begins:
+            self.waiting.begin(self.books, now_ms)
         if stirred:
             offer(self, now_ms)
         replies: list[Reply] = []

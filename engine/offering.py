@@ -11,8 +11,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from engine import totals
-from engine.allowances import refuse_share
-from engine.demand import demand_of
+from engine.allowances import is_open, refuse_share
+from engine.demand import OF_CAMPAIGN, demand_of
 from engine.events import Event
 from engine.granting import grant, store_hold
 from engine.ids import shard_of
@@ -20,7 +20,8 @@ from engine.limits import OFFERS_MAX
 from engine.outcome import Outcome
 from engine.record import CUSTOMER, LIMITS, NONCE, PIECES, Extra, Reservation, pack
 from engine.sourcing import available
-from engine.waiting_list import Entry, Queue, Standing
+from engine.stock import Book
+from engine.waiting_list import Alike, Entry, Queue, Standing
 
 if TYPE_CHECKING:
     from engine.state import ShardState
@@ -56,15 +57,20 @@ def offer(state: "ShardState", now_ms: int) -> None:
 def _serve(state: "ShardState", queue: Queue, now_ms: int, room: int) -> int:
     """Make at most so many offers to those in one queue; how many more there is room for."""
     #: Units for all who ask alike, at most: they only get fewer while offers are made.
-    left: dict[tuple[str | None, str | None], int] = {}
-    wanted: dict[tuple[str | None, str | None], int] = {}  # By the same: the most of one of them.
+    left: dict[Alike, int] = {}
+    wanted: dict[Alike, int] = {}  # By the same: the most of one of them.
     firsts: list[tuple[int, Entry]] = []
-    for channel, zone, units in queue.kinds:
-        wanted[channel, zone] = max(units, wanted.get((channel, zone), 0))
-        _enter(firsts, queue.first((channel, zone, units), now_ms))
+    for alike, units in queue.kinds:
+        wanted[alike] = max(units, wanted.get(alike, 0))
+        _enter(firsts, queue.first((alike, units), now_ms))
     while firsts and room > 0:
         _, entry = heappop(firsts)
-        alike = (entry.channel, entry.zone)
+        alike, _ = entry.kind
+        if _campaign_is_over(queue.book, entry, now_ms):
+            _end(state, entry, Standing.EXPIRED, now_ms)
+            room -= 1
+            _enter(firsts, queue.first(entry.kind, now_ms))
+            continue
         if alike not in left:
             extra = {name: value for name, value in entry.extra.items() if name != CUSTOMER}
             demand = demand_of(state, extra, now_ms)
@@ -84,6 +90,18 @@ def _enter(firsts: list[tuple[int, Entry]], entry: Entry | None) -> None:
         heappush(firsts, (entry.number, entry))
 
 
+def _campaign_is_over(book: Book, entry: Entry, now_ms: int) -> bool:
+    if entry.campaign is None:
+        return False
+    share = book.shares.get(OF_CAMPAIGN + entry.campaign)
+    return share is None or not is_open(share, now_ms)
+
+
+def _end(state: "ShardState", entry: Entry, standing: Standing, now_ms: int) -> None:
+    ended = entry._replace(standing=standing, until_ms=now_ms)
+    put(state, entry.key, ended, Event.WAITING_ENDED)
+
+
 def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:
     """Hold units for an entry, or end it where its customer may have no more; else False."""
     demand = demand_of(state, entry.extra, now_ms)
@@ -98,8 +116,7 @@ def _try(state: "ShardState", entry: Entry, now_ms: int) -> bool:
         state, lines, demand, lambda: None if total is None else totals.over(state, limits, total)
     )
     if refused is not None and refused[0] == Outcome.OVER_LIMIT:
-        ended = entry._replace(standing=Standing.OVER_LIMIT, until_ms=now_ms)
-        put(state, entry.key, ended, Event.WAITING_ENDED)
+        _end(state, entry, Standing.OVER_LIMIT, now_ms)
         return True
     granted = grant(state, lines, demand) if refused is None else None
     if granted is None:

@@ -10,7 +10,16 @@ from engine.granting import refuse
 from engine.limits import SWEEP_MAX, WAITING_MAX, WAITING_SHARD_MAX
 from engine.offering import offer, put
 from engine.outcome import Outcome
-from engine.record import CHANNEL, CUSTOMER, ZONE, Reservation, Status
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    CUSTOMER,
+    PREORDER,
+    ZONE,
+    Reservation,
+    Status,
+)
+from engine.shares import share_of
 from engine.state import ShardState
 from engine.waiting_list import Entry, Standing
 
@@ -20,7 +29,7 @@ _PASSING = (Outcome.OVER_QUOTA, Outcome.CONTENDED, Outcome.ELSEWHERE)
 #: What the elements of a reported entry are. Times in ms.
 ENTRY_MEMBERS = (
     "key", "status", "sku", "quantity", "channel", "customer", "zone", "joined_at", "until",
-    "reservation", "place",
+    "reservation", "place", "campaign", "preorder",
 )  # fmt: skip
 
 
@@ -44,11 +53,15 @@ def join(state: ShardState, command: Command, now_ms: int) -> Reply:
             return [Outcome.ALREADY_WAITING, other.key]
     if len(others) >= WAITING_MAX or len(state.waiting.entries) >= WAITING_SHARD_MAX:
         return [Outcome.WAITING_FULL, sku]
+    until_ms, share = now_ms + wait_ms, share_of(state.books[sku], demand)
+    if share is not None and share.is_campaign:
+        until_ms = min(until_ms, share.terms.ends_at_ms)
     entry = Entry(
         key=key, number=(queue.last_number() if queue is not None else 0) + 1,
         standing=Standing.WAITING, sku=sku, units=units, channel=extra.get(CHANNEL),
         customer=extra[CUSTOMER], zone=extra.get(ZONE), digest=digest.hex(), offer_ms=offer_ms,
-        joined_at_ms=now_ms, until_ms=now_ms + wait_ms, reservation=None,
+        joined_at_ms=now_ms, until_ms=until_ms, reservation=None,
+        campaign=extra.get(CAMPAIGN), preorder=bool(extra.get(PREORDER)),
     )  # fmt: skip
     put(state, key, entry, Event.WAITING_JOINED)
     offer(state, now_ms)
@@ -143,4 +156,5 @@ def _report(entry: Entry, state: ShardState, now_ms: int) -> list[Any]:
     return [
         entry.key, standing, entry.sku, entry.units, entry.channel, entry.customer, entry.zone,
         entry.joined_at_ms, entry.until_ms, offered, place,
+        entry.campaign, entry.preorder,
     ]  # fmt: skip

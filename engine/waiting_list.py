@@ -9,7 +9,8 @@ from enum import IntEnum
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, TypeAlias
 
-from engine.record import CHANNEL, CUSTOMER, ZONE, Extra
+from engine.demand import share_name
+from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, PREORDER, ZONE, Extra
 from engine.stock import Book
 
 
@@ -40,17 +41,22 @@ class Entry(NamedTuple):
     joined_at_ms: int
     until_ms: int  # When it gives up waiting; when its offer ends; when it ended.
     reservation: str | None  # Key of the offer.
+    campaign: str | None = None  # It waits for units declared to that one.
+    preorder: bool = False  # Units on their way will do.
 
     @property
     def extra(self) -> Extra:
         """Its rarer members as those of a reservation."""
-        members = {CHANNEL: self.channel, CUSTOMER: self.customer, ZONE: self.zone}
+        members = {
+            CHANNEL: self.channel, CAMPAIGN: self.campaign, CUSTOMER: self.customer,
+            ZONE: self.zone, PREORDER: self.preorder or None,
+        }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
     @property
     def kind(self) -> "Kind":
         """What it has in common with those who want the same."""
-        return self.channel, self.zone, self.units
+        return (self.channel, self.zone, self.campaign, self.preorder), self.units
 
     def waits(self, now_ms: int) -> bool:
         """Whether it may still be offered units."""
@@ -62,8 +68,10 @@ class Entry(NamedTuple):
         return self.standing not in (Standing.WAITING, Standing.ASKED)
 
 
-#: Channel, zone and units: of entries that have these in common the first is served first.
-Kind: TypeAlias = tuple[str | None, str | None, int]
+#: Channel, zone, campaign and whether units on their way will do: there is as much for all alike.
+Alike: TypeAlias = tuple[str | None, str | None, str | None, bool]
+#: And units: of entries that have these in common the first is served first.
+Kind: TypeAlias = tuple[Alike, int]
 
 
 class Queue:
@@ -131,6 +139,8 @@ class WaitingList:
         self.entries: dict[str, Entry] = {}
         #: Entries as the store has them, until they are loaded.
         self.kept: dict[str, list[Any]] = {}
+        #: When more of a campaign's units come on sale that somebody waits for, by SKU.
+        self.begins: list[tuple[int, str]] = []
         #: Entries whose customers' shards are to be asked.
         self.asked: dict[str, None] = {}
         #: SKUs whose queues are to be looked at, first first.
@@ -171,6 +181,9 @@ class WaitingList:
             book.look_alone()
         queue.add(entry)
         queue.stir()
+        share = book.shares.get(share_name(entry.extra) or "") if entry.campaign else None
+        for from_ms, _ in (share.terms.tranches or ()) if share is not None else ():
+            heappush(self.begins, (from_ms, book.sku))
 
     def _leave(self, book: Book, entry: Entry) -> None:
         queue = book.waiting
@@ -185,7 +198,15 @@ class WaitingList:
 
     def wants(self, now_ms: int) -> bool:
         """Whether there is something to do: units to offer, or entries whose time is over."""
-        return bool(self.stirred) or (bool(self._due) and self._due[0][0] <= now_ms)
+        due = [*self._due[:1], *self.begins[:1]]
+        return bool(self.stirred) or any(at_ms <= now_ms for at_ms, _ in due)
+
+    def begin(self, books: Mapping[str, Book], now_ms: int) -> None:
+        """Units of campaigns have come on sale with the time: look whom to serve."""
+        while self.begins and self.begins[0][0] <= now_ms:
+            book = books.get(heappop(self.begins)[1])
+            if book is not None:
+                book.stir()
 
     def due(self, now_ms: int, most: int) -> list[Entry]:
         """Up to ``most`` entries whose time is over; each is named once."""

@@ -7,11 +7,14 @@ from engine.record import Extra
 def join(
     key: str, digest: bytes, sku: str, units: int, extra: Extra, wait_ms: int, offer_ms: int
 ) -> Command:
-    """Wait for units of a SKU. ``extra``: the customer, perhaps a channel and a zone.
+    """Wait for units of a SKU.
+
+    ``extra``: the customer, perhaps a channel, a zone, the campaign that he waits for units of, and
+    that units on their way will do.
 
     ``offer_ms``: how long units are held for him once there are some.
-    → OK or REPEATED with the entry, KEY_REUSED, UNKNOWN_SKU, UNKNOWN_ZONE, OVER_LIMIT,
-    ALREADY_WAITING, or WAITING_FULL.
+    → OK or REPEATED with the entry, KEY_REUSED, UNKNOWN_SKU, UNKNOWN_ZONE, UNKNOWN_CAMPAIGN,
+    CAMPAIGN_NOT_OPEN, OVER_LIMIT, ALREADY_WAITING, or WAITING_FULL.
     """
     return [Op.JOIN_WAITING, key, digest, sku, units, extra, wait_ms, offer_ms]
 

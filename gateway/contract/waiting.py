@@ -28,7 +28,9 @@ class WaitingBody(Body):
     customer: Id
     id: Key | None = None
     channel: Id | None = None
+    campaign: Id | None = None
     destination: Destination | None = None
+    preorder: bool | None = None
     wait_seconds: _WaitSeconds | None = None
     offer_seconds: _OfferSeconds | None = None
 
@@ -43,7 +45,9 @@ class Waiting(Struct):
     quantity: int
     customer: Id
     channel: Id | None
+    campaign: Id | None
     destination: Destination | None
+    preorder: bool
     place: int | None
     joined_at: Time
     expires_at: Time
@@ -52,7 +56,8 @@ class Waiting(Struct):
 
 ENTRY: Final[dict[str, Any]] = {
     "id": "03f.wait-1", "key": "wait-1", "status": "waiting", "sku": "85123A", "quantity": 1,
-    "customer": "c-42", "channel": None, "destination": None, "place": 3,
+    "customer": "c-42", "channel": None, "campaign": None, "destination": None,
+    "preorder": False, "place": 3,
     "joined_at": "2026-12-01T11:00:00.000Z", "expires_at": "2026-12-02T11:00:00.000Z",
     "reservation": None,
 }  # fmt: skip
@@ -73,7 +78,8 @@ WAITING: Final = (
             201: Answer(kind=Waiting, example=ENTRY, text="A place, or an offer at once"),
             200: Answer(kind=Waiting, example=_OFFERED, text="The same again: as it stands now"),
         },
-        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-zone", "over-limit",
+        problems=(*WRITES, "key-reused", "unknown-sku", "unknown-zone", "unknown-campaign",
+                  "campaign-not-open", "over-limit",
                   "already-waiting", "waiting-list-full"),
     ),
     Operation(

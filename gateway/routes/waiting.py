@@ -8,12 +8,13 @@ from engine.commands import waiting
 from engine.ids import digest, reservation_id, shard_of, split_id
 from engine.limits import OFFER_SECONDS_DEFAULT, WAIT_SECONDS_DEFAULT
 from engine.outcome import Outcome
-from engine.record import CHANNEL, CUSTOMER, ZONE, Extra
+from engine.record import CAMPAIGN, CHANNEL, CUSTOMER, PREORDER, ZONE, Extra
 from engine.waiting import ENTRY_MEMBERS
 from engine.waiting_list import Standing
+from gateway.bundles import seen
 from gateway.cold import Ask
 from gateway.contract.waiting import WaitingBody
-from gateway.problems import Refused, problem
+from gateway.problems import Refused, invalid, of_reply, problem
 from gateway.reading import Reader, checked_id
 from gateway.requests import key_of
 from gateway.times import written
@@ -33,7 +34,9 @@ def entry(home: int, row: list[Any]) -> dict[str, Any]:
         "quantity": told["quantity"],
         "customer": told["customer"],
         "channel": told["channel"],
+        "campaign": told["campaign"],
         "destination": None if zone is None else {"zone": zone},
+        "preorder": told["preorder"],
         "place": told["place"],
         "joined_at": written(told["joined_at"]),
         "expires_at": written(told["until"]),
@@ -45,6 +48,13 @@ def _extra(body: WaitingBody) -> Extra:
     extra: Extra = {CUSTOMER: checked_id(body.customer, "customer")}
     if body.channel is not None:
         extra[CHANNEL] = checked_id(body.channel, "channel")
+    if body.campaign is not None:
+        extra[CAMPAIGN] = checked_id(body.campaign, "campaign")
+    if body.preorder and body.campaign is not None:
+        raise Refused(invalid("preorder", "has no effect in a campaign, whose units on their way "
+                              "are among those declared: leave it out"))  # fmt: skip
+    if body.preorder:
+        extra[PREORDER] = True
     if body.destination is not None:
         extra[ZONE] = checked_id(body.destination.zone, "destination.zone")
     return extra
@@ -62,12 +72,29 @@ async def join(ask: Ask) -> Response:
     home = shard_of(sku, ask.client.shards)
     name = reservation_id(home, key)
     command = waiting.join(key, asked, sku, body.quantity, extra, wait_ms, offer_ms)
-    reply = await ask.call(home, command, name)
+    reply = await ask.client.call(home, command, ask.deadline_at)
+    if reply[0] == Outcome.UNKNOWN_SKU:
+        await _refuse_bundle(ask, sku)
+    elif reply[0] == Outcome.UNKNOWN_CAMPAIGN:
+        lines = [[sku, None, body.quantity]]
+        reply = await ask.client.explain_campaign(extra[CAMPAIGN], lines)
+    if reply[0] > Outcome.REPEATED:
+        raise Refused(of_reply(reply, name))
     created = reply[0] == Outcome.OK
     answer = ask.answer(entry(home, reply[1]), 201 if created else 200)
     if created:
         answer.headers["Location"] = f"/v1/waiting/{name}"
     return answer
+
+
+async def _refuse_bundle(ask: Ask, sku: str) -> None:
+    """Say so where what nobody knows as a SKU is a bundle."""
+    network = ask.gateway.intake.network
+    bundle = network.bundles.get(sku) if await seen(network) is None else None
+    if bundle is not None:
+        parts = ", ".join(part for part, _ in bundle["parts"])
+        told = f"is a bundle, which has no waiting list: wait for each of its parts ({parts})"
+        raise Refused(invalid("sku", told))
 
 
 def _place(ask: Ask) -> tuple[str, int, str]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.incoming import Fresh, Stocked, again, hold, problem
+from tests.e2e.incoming import Fresh, Stocked, again, announce, hold, problem
+from tests.e2e.test_campaigns import opened
 
 
 def join(http: httpx.Client, sku: str, key: str, units: int = 1, **more: Any) -> httpx.Response:
@@ -151,6 +152,7 @@ def test_what_is_wrong_with_an_entry_is_said(
     assert problem(join(http, sku, key, 0)) == (422, "invalid-request")
     assert problem(join(http, sku, key, customer="a b")) == (422, "invalid-request")
     assert problem(join(http, "sku-nobody-knows", key)) == (404, "unknown-sku")
+    assert problem(join(http, sku, key, campaign="nobody-knows")) == (404, "unknown-campaign")
     joined = join(http, sku, key, customer=f"c-{key}")
     told = join(http, sku, fresh("wait"), customer=f"c-{key}")
     assert problem(told) == (409, "already-waiting")
@@ -158,6 +160,30 @@ def test_what_is_wrong_with_an_entry_is_said(
     for name in ("000.wait-nobody", "fff.wait-1", "nonsense"):
         assert problem(http.get(f"/v1/waiting/{name}")) == (404, "unknown-waiting")
         assert problem(http.delete(f"/v1/waiting/{name}")) == (404, "unknown-waiting")
+
+
+def test_a_campaigns_own_list_and_one_for_units_on_their_way(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Each is an entry as any other; both at once make no sense, and a bundle has no list."""
+    sku, part = stocked(n1=1), stocked(n1=1)
+    drop = opened(http, fresh("drop"), {sku: 1})
+    held = hold(http, sku, fresh("key"), campaign=drop)
+    assert held.status_code == 201, held.text
+    waits = join(http, sku, fresh("wait"), campaign=drop)
+    assert (waits.json()["campaign"], waits.json()["preorder"]) == (drop, False)
+    release(http, held)
+    assert entry(http, waits)["status"] == "offered"
+    both = join(http, sku, fresh("wait"), campaign=drop, preorder=True)
+    assert (problem(both), both.json()["field"]) == ((422, "invalid-request"), "preorder")
+    early = join(http, sku, fresh("wait"), preorder=True)
+    assert announce(http, fresh("po"), sku, 1).status_code == 201
+    assert entry(http, early)["status"] == "offered"
+    code, parts = fresh("bundle"), [{"sku": part, "quantity": 1}, {"sku": sku, "quantity": 1}]
+    assert http.put(f"/v1/bundles/{code}", json={"parts": parts}).status_code == 200
+    refused = join(http, code, fresh("wait"))
+    assert (problem(refused), refused.json()["field"]) == ((422, "invalid-request"), "sku")
+    assert f"wait for each of its parts ({part}, {sku})" in refused.json()["detail"]
 
 
 def test_events_tell_of_the_list(http: httpx.Client, fresh: Fresh, stocked: Stocked) -> None:

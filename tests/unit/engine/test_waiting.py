@@ -6,12 +6,23 @@ import pytest
 
 from engine import commands, offering
 from engine import waiting as handlers
-from engine.commands import Reply, network, shares, waiting
+from engine.commands import Reply, network, shares, supplies, waiting
 from engine.ids import digest
 from engine.ledger import Ledger
 from engine.limits import CLOSED_WINDOW_MS
 from engine.outcome import Outcome
-from engine.record import CHANNEL, CUSTOMER, SUPERSEDES, ZONE, Extra, Reservation, Status
+from engine.record import (
+    CAMPAIGN,
+    CHANNEL,
+    CUSTOMER,
+    PREORDER,
+    SUPERSEDES,
+    ZONE,
+    Extra,
+    Reservation,
+    Status,
+)
+from engine.stock import SupplyMembers, Terms, slot_of
 from engine.waiting import ENTRY_MEMBERS
 from engine.waiting_list import Standing
 from tests.builders import NOW_MS, adjust, empty_ledger, receive, reserve, stocked_ledger
@@ -257,3 +268,85 @@ def test_a_list_is_there_again_after_a_recovery(ledger: Ledger) -> None:
     assert [told(again, key)["place"] for key in "bc"] == [1, 2]
     assert again.waiting.entries == ledger.waiting.entries
     assert empty_ledger().waiting.entries == {}
+
+
+# Campaigns and units on their way
+
+
+IN_DROP: Extra = {CAMPAIGN: "drop"}
+OVER_MS = NOW_MS + WAIT_MS // 2
+
+
+def open_drop(ledger: Ledger, units: int, **more: Any) -> None:
+    terms = Terms(defined=True, starts_at_ms=NOW_MS, ends_at_ms=OVER_MS, **more)
+    opened = shares.open_campaign("drop", list(terms), [["A", units]])
+    assert ledger.decide(opened, NOW_MS) == [Outcome.OK]
+
+
+@pytest.fixture
+def drop() -> Ledger:
+    """Five units of which a campaign has two, both held through it."""
+    made = stocked_ledger({"A": {"w1": 5}})
+    open_drop(made, 2)
+    assert made.decide(reserve("all", ("A", 2), **IN_DROP), NOW_MS)[0] == Outcome.OK
+    return made
+
+
+def test_a_campaigns_units_go_to_those_who_wait_for_it_first(drop: Ledger) -> None:
+    """Before its other buyers; nobody else may have them, and it has nobody else's."""
+    assert join(drop, "a", 2, IN_DROP)[1][1] is Standing.WAITING
+    assert told(drop, "a")["campaign"] == "drop"
+    assert join(drop, "b", 4)[1][1] is Standing.WAITING
+    replies = drop.decide_all(
+        [commands.release("all"), reserve("other", ("A", 1), **IN_DROP)], NOW_MS
+    )
+    assert replies[1][0] == Outcome.OVER_QUOTA
+    assert statuses(drop, "a", "b") == ["OFFERED", "WAITING"]
+    assert read(drop, told(drop, "a")["reservation"]).extra[CAMPAIGN] == "drop"
+
+
+def test_nobody_waits_for_a_campaign_longer_than_it_lasts(drop: Ledger) -> None:
+    """Nor for one that is closed before, or that there is not."""
+    join(drop, "a", 1, IN_DROP)
+    join(drop, "b", 1, IN_DROP)
+    assert told(drop, "a")["until"] == OVER_MS
+    assert told(drop, "a", OVER_MS)["status"] is Standing.EXPIRED
+    drop.decide(shares.close_campaign("drop", ["A"]), NOW_MS)
+    drop.decide(waiting.serve(), NOW_MS)
+    assert statuses(drop, "a", "b") == ["EXPIRED"] * 2
+    assert join(drop, "c", 1, IN_DROP)[0] == Outcome.CAMPAIGN_NOT_OPEN
+    assert join(drop, "c", 1, {CAMPAIGN: "none"})[0] == Outcome.UNKNOWN_CAMPAIGN
+
+
+def test_a_tranche_is_offered_as_it_begins_before_anybody_else_buys_of_it() -> None:
+    """Nothing but the time has changed; the next owner knows it too."""
+    ledger = stocked_ledger({"A": {"w1": 4}})
+    later = NOW_MS + 60_000
+    open_drop(ledger, 4, tranches=[[NOW_MS, 0], [later, 500]])
+    join(ledger, "a", 2, IN_DROP)
+    ledger.decide(waiting.serve(), NOW_MS)
+    assert statuses(ledger, "a") == ["WAITING"]
+    assert not ledger.waiting.wants(later - 1)
+    assert ledger.waiting.wants(later)
+    fields = {name: value for name, value in ledger.effects.fields.items() if value is not None}
+    founded = stocked_ledger({"A": {"w1": 4}})
+    open_drop(founded, 4, tranches=[[NOW_MS, 0], [later, 500]])
+    founded.load_state((name, value) for name, value in fields.items() if name[:2] == "w|")
+    assert founded.waiting.wants(later)
+    bought = ledger.decide(reserve("other", ("A", 1), **IN_DROP), later)
+    assert bought[0] == Outcome.OVER_QUOTA
+    assert statuses(ledger, "a") == ["OFFERED"]
+
+
+def test_who_takes_units_on_their_way_is_offered_them_as_they_are_announced() -> None:
+    """Who wants what is there waits on, though he came first."""
+    ledger = stocked_ledger({"A": {"w1": 0}})
+    join(ledger, "a", 2)
+    join(ledger, "b", 2, {PREORDER: True})
+    assert told(ledger, "b")["preorder"]
+    members = SupplyMembers("purchase_order", 3, NOW_MS + WAIT_MS, "d" * 32)
+    opened = supplies.open_supply("A", "w1", "po-1", members)
+    assert ledger.decide(opened, NOW_MS)[0] == Outcome.OK
+    assert statuses(ledger, "a", "b") == ["WAITING", "OFFERED"]
+    [(_, slot, units)] = read(ledger, told(ledger, "b")["reservation"]).backings()
+    assert (slot, units) == (slot_of("w1", "po-1"), 2)
