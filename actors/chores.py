@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from actors.announcer import Announcer
 from actors.arrivals import Arrivals
 from actors.clocks import Clocks
 from actors.folding import bound_events
@@ -95,6 +96,7 @@ class Chores:
         self._keeper = Keeper()
         self._arrivals = Arrivals(host, self._call)
         self._offers = Offers(host, self._call)
+        self._announcer = Announcer(host)
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
         self._weighing: set[ShardOwner] = set()  # Whose event stream is being bounded.
 
@@ -114,7 +116,8 @@ class Chores:
         keep, tell = _Rhythm(_KEEP_EVERY_S), _Rhythm(_DEMAND_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
-            chores = [_watch, self._sweep, self._serve_waiting, self._offers.ask, self._news.bring]
+            chores = [_watch, self._sweep, self._serve_waiting, self._offers.ask, self._news.bring,
+                      self._announcer.tell]  # fmt: skip
             chores += [self._tidy] if tidy.due() else []
             chores += [self._follow] if follow.due() else []
             chores += [self._write_demand] if tell.due() else []

@@ -150,6 +150,14 @@ def _demand(_subject: str, payload: Any) -> Shown:
     return "demand.refused", skus.pop() if len(skus) == 1 else None, {"counts": counts}
 
 
+def _available(subject: str, payload: Any) -> Shown:
+    changes = [
+        {"channel": channel, "atp": units, "change": units - before}
+        for channel, (before, units) in sorted(payload.items())
+    ]
+    return "availability.changed", subject, {"channels": changes}
+
+
 def _share(name: str | None) -> dict[str, Any]:
     """Who asked: a campaign's customers, a channel's, or nobody in particular."""
     campaign = name is not None and name.startswith(OF_CAMPAIGN)
@@ -165,6 +173,7 @@ _OTHERS: Final[dict[Event, Callable[[str, Any], Shown | None]]] = {
     Event.CAMPAIGN: _campaign,
     Event.DEMAND_REFUSED: _demand,
     Event.STOCK_LOW: _low,
+    Event.AVAILABILITY: _available,
     Event.LATE_PAYMENT: lambda subject, payload: (
         "reservation.late_payment",
         None,
@@ -177,5 +186,6 @@ TYPES: Final = frozenset({
     *_RESERVATION.values(), *_SUPPLY.values(), *_CAMPAIGN.values(), *_WAITING.values(),
     "stock.adjusted", "stock.low",
     "shortfall.opened", "shortfall.closed", "quota.changed", "demand.refused",
+    "availability.changed",
     "reservation.late_payment",
 })  # fmt: skip

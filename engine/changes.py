@@ -9,7 +9,7 @@ all are being told is told again afterwards.
 from bisect import bisect_left, bisect_right, insort
 from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from engine.commands import Command, Reply
 from engine.limits import CHANGES_LOOKED_AT_MAX, CHANGES_ROWS_MAX
@@ -26,24 +26,42 @@ Place: TypeAlias = list[Any]
 def changes(state: "ShardState", command: Command, now_ms: int) -> Reply:
     """See ``commands.changes``."""
     _, place, most = command
-    beginning: Place = [state.epoch, state.seq, "", True]
-    epoch, seq, last, whole = beginning if place is None else place
-    if epoch != state.epoch or seq + 1 < state.changed_floor:
-        return [Outcome.GAP, state.seq]
-    named = _all(state, last, most) if whole else _changed(state, seq, last, most)
-    if named is None:
+    found = portion(state, place, most)
+    if found is None:
         return [Outcome.GAP, state.seq]
     told: dict[str, Any] = {}
     rows = 0
-    for _, sku in named[:most]:
+    for _, sku in found.named[:most]:
         seen = told[sku] = sellable(state.books[sku], now_ms)
         rows += len(seen[0])
         if rows >= CHANGES_ROWS_MAX:
             break
-    if len(told) < len(named):
-        at, last = named[len(told) - 1]
-        return [Outcome.OK, state.seq, [epoch, seq if whole else at - 1, last, whole], told]
-    return [Outcome.OK, state.seq, [epoch, seq if whole else state.seq, "", False], told]
+    return [Outcome.OK, state.seq, found.behind(state, len(told)), told]
+
+
+class Portion(NamedTuple):
+    """What follows a reader's place."""
+
+    place: Place
+    named: list[tuple[int, str]]  # (commit, SKU), one more than is told at a time.
+
+    def behind(self, state: "ShardState", count: int) -> Place:
+        """His place when he has been told so many of them."""
+        epoch, seq, _, whole = self.place
+        if count < len(self.named):
+            at, last = self.named[count - 1]
+            return [epoch, seq if whole else at - 1, last, whole]
+        return [epoch, seq if whole else state.seq, "", False]
+
+
+def portion(state: "ShardState", place: Place | None, most: int) -> Portion | None:
+    """The SKUs behind a place (None: at the beginning); None where nobody can tell any more."""
+    start: Place = [state.epoch, state.seq, "", True] if place is None else place
+    epoch, seq, last, whole = start
+    if epoch != state.epoch or seq + 1 < state.changed_floor:
+        return None
+    named = _all(state, last, most) if whole else _changed(state, seq, last, most)
+    return None if named is None else Portion(start, named)
 
 
 def _all(state: "ShardState", last: str, most: int) -> list[tuple[int, str]]:

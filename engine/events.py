@@ -49,3 +49,4 @@ class Event(IntEnum):
     WAITING_ENDED = 37  # the same
     PRICED = 38  # version, [part, parts, cents a parcel by node, {sku: cents a unit by node}]
     WAITING_ASKED = 39  # key, the entry: its customer's shard is asked, or it is back in its place
+    AVAILABILITY = 40  # sku, {channel: [units told last, units]}

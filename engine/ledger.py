@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from engine import (
+    announcing,
     bids,
     campaigns,
     changes,
@@ -148,6 +149,7 @@ _HANDLERS: dict[int, Handler] = {
     Op.CANCEL_SUPPLY: supplies.cancel_supply,
     Op.READ_SUPPLY: supplies.read_supply,
     Op.FORGET_SUPPLY: supplies.forget_supply,
+    Op.ANNOUNCE: announcing.announce,
     Op.COUNT_REFUSED: demand_log.count_refused,
     Op.CANDIDATES: promising.candidates,
     Op.NAME_SUPPLY: supply_names.name_supply,

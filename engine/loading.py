@@ -5,6 +5,7 @@ from typing import Any
 
 from engine import totals
 from engine.accounts import account_of, units_sent
+from engine.announcing import TOLD
 from engine.backings import units_left
 from engine.bids import OF_NODES, OF_SKU, Bids
 from engine.network import load_element
@@ -40,7 +41,7 @@ class LoadedState(ShardState):
                 self._load_beside(kind, rest, unpack(value))
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
-            elif kind in ("d", OF_SKU):
+            elif kind in ("d", OF_SKU, TOLD):
                 marks.append((kind, rest, value))
             elif kind == "u":
                 supplies[rest] = SupplyMembers(*unpack(value))
@@ -57,18 +58,24 @@ class LoadedState(ShardState):
             position.restock(on_hand, safety_stock)
             position.damaged = more[0] if more else 0
             position.withhold()
-        for kind, sku, value in marks:
-            if kind == OF_SKU:
-                self.books[sku].bids = unpack(value)
-            else:
-                self.books[sku].is_low = True
-        self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
+        self._load_marks(marks)
         self._load_shares(shares)
         totals.load_sent(self)
         self.waiting.load(self.books)
         self.movements.sort()
         # Oldest first, as they were made: they are forgotten in that order.
         self.references = dict(sorted(self.references.items(), key=lambda kept: kept[1][2]))
+
+    def _load_marks(self, marks: Iterable[tuple[str, str, bytes]]) -> None:
+        """What is kept of SKUs beside their members."""
+        for kind, sku, value in marks:
+            if kind == OF_SKU:
+                self.books[sku].bids = unpack(value)
+            elif kind == TOLD:
+                self.books[sku].announced = unpack(value)
+            else:
+                self.books[sku].is_low = True
+        self.marked = any(b.is_low or b.low_stock is not None for b in self.books.values())
 
     def _load_beside(self, kind: str, rest: str, value: Any) -> None:
         """Fields that are of no SKU."""

@@ -226,6 +226,7 @@ class Book:
     """All a shard knows of one SKU."""
 
     __slots__ = (
+        "announced",
         "asked",
         "bids",
         "by_customer",
@@ -256,6 +257,8 @@ class Book:
         self.positions: dict[str, Position] = {}
         #: Cents a unit by node, see ``bids``.
         self.bids: Mapping[str, int] = {}
+        #: Units told last in events, by channel that is told of.
+        self.announced: Mapping[str, int] = {}
         #: Units on hand beyond each position's safety stock, of what is there now.
         self.there = 0
         #: The position where units are there at just one node, which is most SKUs of a drop.

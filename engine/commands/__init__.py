@@ -65,6 +65,7 @@ class Op(IntEnum):
     READ_SUPPLY = 45
     COUNT_REFUSED = 46
     CHANGES = 47
+    ANNOUNCE = 48
     CANDIDATES = 53
     NAME_SUPPLY = 62
     UNNAME_SUPPLY = 63

@@ -77,3 +77,11 @@ def move_campaign(campaign: str, states: Sequence[str], to: str) -> Command:
 def find_campaigns(campaign: str | None) -> Command:
     """At ``net``. → OK with ``{campaign: [state, members, at_ms]}``: one, or all."""
     return [Op.FIND_CAMPAIGNS, campaign]
+
+
+def announce(place: Sequence[Any] | None, most: int) -> Command:
+    """Tell of up to ``most`` SKUs behind a place, see ``commands.changes``; by the owner itself.
+
+    → OK with the place to go on from, or GAP.
+    """
+    return [Op.ANNOUNCE, place, most]

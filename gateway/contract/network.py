@@ -58,6 +58,7 @@ class ChannelBody(Body):
     anonymous_hold_seconds: HoldSeconds | None = None
     pool: Id | None = None
     unpaid_units_per_customer: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)] | None = None
+    availability_events: bool | None = None
 
 
 class Lanes(Struct):
@@ -89,6 +90,7 @@ class Channel(Struct):
     anonymous_hold_seconds: int | None
     pool: Id | None
     unpaid_units_per_customer: int | None
+    availability_events: bool
 
 
 class Channels(Struct):
@@ -129,6 +131,7 @@ _LANE: Final[dict[str, Any]] = {
 _CHANNEL: Final[dict[str, Any]] = {
     "name": "Live room 1", "late_payment": "hold_again",
     "anonymous_hold_seconds": 120, "pool": None, "unpaid_units_per_customer": 10,
+    "availability_events": True,
 }  # fmt: skip
 
 NETWORK: Final = (

@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import Response
 
 from actors import stockroom
+from engine.announcing import ANNOUNCED
 from engine.commands import Command, Reply, network
 from engine.lanes import table_of
 from engine.limits import LANES_SLICE
@@ -113,6 +114,10 @@ async def get_pools(ask: Ask) -> Response:
     return ask.answer({"pools": pools})
 
 
+#: Members that channels of older versions lack.
+_SINCE: Final[dict[str, Any]] = {UNPAID: None, ANNOUNCED: False}
+
+
 async def put_channel(ask: Ask) -> Response:
     """PUT /v1/channels/{channel}"""
     channel = ask.path_id("channel")
@@ -127,6 +132,7 @@ async def put_channel(ask: Ask) -> Response:
         "anonymous_hold_seconds": body.anonymous_hold_seconds,
         "pool": pool,
         UNPAID: body.unpaid_units_per_customer,
+        ANNOUNCED: bool(body.availability_events),
     }
     await defined(ask, network.define({f"h|{channel}": members}), channel)
     return ask.answer({"channel": channel, **members})
@@ -137,5 +143,5 @@ async def get_channels(ask: Ask) -> Response:
     ask.query()
     found = await elements(ask, "h")
     return ask.answer(
-        {"channels": [{"channel": name, UNPAID: None, **at} for name, at in found.items()]}
+        {"channels": [{"channel": name, **_SINCE, **at} for name, at in found.items()]}
     )

@@ -66,6 +66,34 @@ def test_a_stream_goes_on_where_a_reader_stopped(
         assert json.loads(next(messages)["data"])["data"]["key"] == keys[2]
 
 
+def test_availability_of_a_channel_is_told_where_it_is_declared(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Its changes add up to what a question for the figure says, of all that came together."""
+    channel, sku = fresh("channel"), stocked(n1=7)
+    told_of = {"availability_events": True}
+    assert http.put(f"/v1/channels/{channel}", json=told_of).json()["availability_events"]
+    quota = {"exclusive": 2, "cap": 6}
+    assert http.put(f"/v1/quotas/{sku}/{channel}", json=quota).status_code == 200
+    units, queries = 0, {"sku": sku, "types": "availability.changed"}
+    with open_stream(http, **queries) as stream:
+        messages = (json.loads(at["data"]) for at in told(stream.iter_lines()) if "data" in at)
+        for wanted in (6, 4):
+            while units != wanted:
+                happened = next(messages)
+                [change] = happened["data"]["channels"]
+                assert (happened["sku"], change["channel"]) == (sku, channel)
+                units += change["change"]
+                assert change["atp"] == units
+            figure = http.get("/v1/availability", params={"sku": sku, "channel": channel})
+            assert figure.json()["items"][0]["atp"] == units
+            for _ in range(2):
+                assert hold(http, sku, fresh("key"), channel=channel).status_code == 201
+    page = http.get("/v1/events", params={**queries, "limit": 1000}).json()
+    assert [event["type"] for event in page["events"]].count("availability.changed") >= 2
+    http.put(f"/v1/channels/{channel}", json={})
+
+
 def test_a_silent_stream_is_alive(
     http: httpx.Client, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,6 +216,7 @@ def test_pools_and_channels(http: httpx.Client, fresh: Fresh, stocked: Stocked) 
     assert told.json() == {
         "channel": channel, "name": channel, "late_payment": "hold_again",
         "anonymous_hold_seconds": None, "pool": north, "unpaid_units_per_customer": None,
+        "availability_events": False,
     }  # fmt: skip
     assert told.json() in http.get("/v1/channels").json()["channels"]
     deadline = time.monotonic() + 5
