@@ -15,7 +15,8 @@ from actors.owner import Phase, ShardOwner
 from engine.errors import StoreLost, StoreRefused
 from engine.ledger import Ledger
 from engine.limits import EVENTS_BYTES_MAX, EVENTS_KEPT_MAX, PEEK_FIELDS_MAX
-from engine.rebuild import Place, Rebuilt, Stock, base_of
+from engine.rebuild import Place, Rebuilt, base_of
+from engine.stock import Stock
 from engine.store.protocol import AT, BaseChange, Right, StreamEntry
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def rebuilding(ledger: Ledger, base: Place, watched: list[str] | None = None) ->
 def live_stock(ledger: Ledger) -> dict[str, Stock]:
     """What an owner's books say is at each backing."""
     return {
-        position.backing: (position.on_hand, position.quarantined, position.damaged)
+        position.backing: position.stock
         for book in ledger.books.values()
         for position in book.positions.values()
     }

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.folding import ENTRIES, at_of, live_stock, rebuilding, standing_still
 from actors.owner import ShardOwner
-from engine.rebuild import NOTHING, Place, Rebuilt, Stock
+from engine.rebuild import Place, Rebuilt
+from engine.stock import NOTHING, Stock
 
 if TYPE_CHECKING:
     from engine.store.protocol import ShardStore

@@ -74,11 +74,11 @@ def _adjusted(subject: str, payload: Any) -> Shown | None:
     sku, _, slot = subject.partition("|")
     if ON_ITS_WAY in slot:
         return None  # What is on its way is told as a supply.
-    on_hand, safety_stock, quarantined, reference, reason, *damaged = payload
+    on_hand, safety_stock, quarantined, reference, reason, *more = payload
     return "stock.adjusted", sku, {
         "node": slot, "on_hand": on_hand, "safety_stock": safety_stock,
-        "quarantined": quarantined, "damaged": sum(damaged), "reference": reference,
-        "reason": reason,
+        "quarantined": quarantined, "damaged": sum(more[:1]), "reference": reference,
+        "reason": reason, "change": more[1][0] if len(more) > 1 else None,
     }  # fmt: skip
 
 

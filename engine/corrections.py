@@ -9,7 +9,7 @@ from engine.outcome import Outcome
 from engine.record import pack
 from engine.shortfalls import review
 from engine.state import ShardState
-from engine.stock import Book, Node, Position
+from engine.stock import NOTHING, Book, Node, Position, Stock
 
 OK = Outcome.OK
 #: States of stock, and which may follow which: what is damaged is not sold without another look.
@@ -70,6 +70,7 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
         return [Outcome.NEGATIVE_STOCK, sku, node]
     if after > ON_HAND_MAX:
         return [Outcome.OUT_OF_RANGE, sku, node]
+    stock = known.stock if known is not None else NOTHING
     position = known if known is not None else new_position(state, book, place)
     state.touch(position)
     if safety_stock is not None:
@@ -79,14 +80,26 @@ def _adjust_row(state: ShardState, row: Any, reference: str) -> list[Any]:
     if delta is not None:
         state.movements.note(state, position, delta)
     review(state, position, reason or "correction")
-    _tell(state, position, reference, reason)
+    tell(state, position, stock, (reference, reason), counted=on_hand is not None)
     return position.report()
 
 
-def _tell(state: ShardState, position: Position, reference: str, reason: str | None) -> None:
+def tell(
+    state: ShardState,
+    position: Position,
+    before: Stock,
+    why: tuple[str | None, str | None],
+    *,
+    counted: bool = False,
+) -> None:
+    """Say what is there now, and by how much that has changed; ``why``: reference and reason.
+
+    The change too, so that an error in what was there before is not taken for true by who adds up.
+    """
     on_hand, safety_stock, quarantined, damaged = position.kept()
-    told = [on_hand, safety_stock, quarantined, reference, reason]
-    state.fact(Event.ADJUSTED, position.backing, [*told, damaged] if damaged else told)
+    change = [now - then for now, then in zip(position.stock, before, strict=True)]
+    told = [on_hand, safety_stock, quarantined, *why, damaged, [*change, counted]]
+    state.fact(Event.ADJUSTED, position.backing, told)
 
 
 def _move(
@@ -104,6 +117,7 @@ def _move(
     if getattr(position, origin) < units:
         return [Outcome.NEGATIVE_STOCK, sku, node]
     state.touch(position)
+    stock = position.stock
     for name, change in ((origin, -units), (to, units)):
         if name == "on_hand":
             state.correct(position, position.on_hand + change)
@@ -111,7 +125,7 @@ def _move(
         else:
             setattr(position, name, getattr(position, name) + change)
     review(state, position, reason or to)
-    _tell(state, position, reference, reason)
+    tell(state, position, stock, (reference, reason))
     return position.report()
 
 

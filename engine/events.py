@@ -24,7 +24,10 @@ class Event(IntEnum):
     PIECE = 8  # piece, record as it is now
     PIECE_DROPPED = 9  # piece, record as it was
     ABORTED = 10  # attempt, nothing
-    ADJUSTED = 11  # backing, [on_hand, safety_stock, quarantined, reference, reason, (damaged)]
+    #: backing, [on_hand, safety_stock, quarantined, reference, reason, damaged, change], where
+    #: change is [on_hand, quarantined, damaged, whether on_hand was counted]. Older ones have no
+    #: change, and damaged only where there was some.
+    ADJUSTED = 11
     SHORT = 12  # backing, the shortfall's record, or nothing when it has closed
     SKU_DEFINED = 13  # sku, members
     NETWORK = 14  # version, {element: value}, see ``network``

@@ -14,12 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from engine.events import Event
 from engine.record import SHIPPED, Reservation, Status, pack, plain_record, status_of, unpack
+from engine.stock import NOTHING, Stock
 from engine.store.protocol import StreamEntry
 
-#: on_hand, quarantined, damaged
-Stock = tuple[int, int, int]
-
-NOTHING: Final[Stock] = (0, 0, 0)
 _SUPPLY: Final = frozenset({
     Event.SUPPLY_OPENED, Event.SUPPLY_RECEIVED, Event.SUPPLY_DELAYED, Event.SUPPLY_CANCELLED,
 })  # fmt: skip
@@ -100,6 +97,8 @@ class Rebuilt:
         """Fields of the base that must be loaded before the entry is taken."""
         needed: set[str] = set()
         for event, subject, payload in facts_of(entry.events):
+            if event is Event.ADJUSTED:
+                needed.add(f"q|{subject}")  # A change is of what was there.
             shipped = shipped_of(_record(payload)) if event in _SHIPPING else None
             if shipped:
                 needed.add(f"p|{subject}")
@@ -126,8 +125,7 @@ class Rebuilt:
             if subject in self._watched:
                 self.seen[subject] = (entry.seq, event)
             if event is Event.ADJUSTED:
-                on_hand, _, quarantined, _, _, *damaged = payload
-                self._put(subject, (on_hand, quarantined, sum(damaged)))
+                self._put(subject, adjusted(self.stock.get(subject, NOTHING), payload))
             elif event in _SUPPLY:
                 self._put(subject, (payload[0], 0, 0))
             elif event is Event.FORGOTTEN and subject.startswith("u|"):
@@ -165,6 +163,16 @@ class Rebuilt:
         else:
             self._parcels.pop(field, None)
         self.touched[f"p|{field}"] = self.seq
+
+
+def adjusted(before: Stock, payload: list[Any]) -> Stock:
+    """What is there after an ``ADJUSTED``: a count says it, anything else says what changed."""
+    on_hand, _, quarantined, _, _, *more = payload
+    if len(more) < 2:  # Of an older version, which told no change.
+        return on_hand, quarantined, sum(more)
+    by, quarantined_by, damaged_by, counted = more[1]
+    left = on_hand if counted else before[0] + by
+    return left, before[1] + quarantined_by, before[2] + damaged_by
 
 
 def base_of(stock: dict[str, Stock], records: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

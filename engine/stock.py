@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from engine.shares import Share
     from engine.waiting_list import Queue
 
+#: on_hand, quarantined, damaged: what is there of a backing, promised or not.
+Stock: TypeAlias = tuple[int, int, int]
+
+NOTHING: Final[Stock] = (0, 0, 0)
 #: Between the node and the supply in the slot of what is still on its way; no id has it.
 ON_ITS_WAY: Final = "|"
 #: Packed lines kept per position; buyers ask for few different quantities.
@@ -141,6 +145,11 @@ class Position:
         self.reserved, self.committed = counts[2:4]
         self.quarantined, self.damaged = counts[4:]
         self.withhold()
+
+    @property
+    def stock(self) -> Stock:
+        """What is there, promised or not."""
+        return self.on_hand, self.quarantined, self.damaged
 
     def kept(self) -> list[int]:
         """The counters that the store keeps; the others are sums of records."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.backings import is_standing, restand, units_left
 from engine.commands import Command, Reply
-from engine.corrections import new_position, remember
+from engine.corrections import new_position, remember, tell
 from engine.costing import carry_over
 from engine.events import Event
 from engine.limits import (
@@ -25,7 +25,7 @@ from engine.rebacking import note_change
 from engine.record import COSTS, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import ShardState
-from engine.stock import Book, Position, Supply, SupplyMembers, rose
+from engine.stock import Book, Position, Stock, Supply, SupplyMembers, rose
 
 OK = Outcome.OK
 #: What the elements of a reported supply are.
@@ -120,16 +120,17 @@ def _send_off(state: ShardState, book: Book, members: SupplyMembers) -> Reply | 
     if origin is None or there < members.quantity:
         short = [[book.sku, members.from_node, members.quantity, there]]
         return [Outcome.SHORT, short, False]
+    before = origin.stock
     state.correct(origin, origin.on_hand - members.quantity)
     state.movements.note(state, origin, -members.quantity)
-    adjusted(state, origin, "transfer")
+    _adjusted(state, origin, before, "transfer")
     return None
 
 
-def adjusted(state: ShardState, position: Position, reason: str) -> None:
+def _adjusted(state: ShardState, position: Position, before: Stock, reason: str) -> None:
     """Say what is on hand now, and whom that leaves short."""
     review(state, position, reason)
-    state.fact(Event.ADJUSTED, position.backing, [*position.kept()[:3], None, reason])
+    tell(state, position, before, (None, reason))
 
 
 def _add(state: ShardState, book: Book, node: str, supply: Supply) -> Position:
@@ -180,16 +181,18 @@ def arrive(state: ShardState, command: Command, now_ms: int) -> Reply:
 def _go_on(state: ShardState, position: Position) -> Reply:
     """Move a slice of what has come, and the rest when no promise is left to move with it."""
     supply, members = _members(position)
+    coming = position.stock
     if members.pending:
         goal = members.from_node if members.state == "cancelled" else position.node
         to = _at(state, position.book, goal or position.node)
+        there = to.stock
         left = _move_slice(state, position, to)
         state.movements.note(state, to, members.pending - left)
         _change(state, position, None, pending=left)
-        adjusted(state, to, "arrival")
+        _adjusted(state, to, there, "arrival")
     if not supply.members.pending:
         _end_arrival(state, position)
-    adjusted(state, position, "arrival")
+    _adjusted(state, position, coming, "arrival")
     return _told(state, position)
 
 

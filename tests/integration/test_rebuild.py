@@ -8,15 +8,17 @@ import pytest
 from actors import audit, chores, folding, rebuilding
 from actors.lane import LineLost
 from engine import commands
+from engine.commands import supplies
 from engine.events import Event
 from engine.ids import shard_of
 from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.rebuild import Rebuilt
 from engine.record import Durability, pack
+from engine.stock import SupplyMembers
 from engine.store.memory import MemoryServer
 from engine.store.protocol import Right, StreamEntry
-from tests.builders import fulfil
+from tests.builders import adjust, count, fulfil, receive, reserve
 from tests.cluster import SHARDS as CLUSTER_SHARDS
 from tests.cluster import Cluster, eventually, on_cluster, skus_on
 from tests.scripts import SHARDS
@@ -89,6 +91,48 @@ async def test_a_hand_in_the_books_is_found(cluster: Cluster) -> None:
     assert [(at["sku"], at["node"], at["owner"], at["store"]) for at in events] == [
         (sku, "w1", [9, 0, 0], [7, 0, 0]),
     ]  # fmt: skip
+
+
+@on_cluster
+async def test_a_hand_in_the_books_is_found_behind_what_came_and_went(cluster: Cluster) -> None:
+    """A receipt, a move, a transfer and a parcel tell changes; a count says what is there."""
+    sku = skus_on(0, 1)[0]
+    await cluster.stock({sku: 7})
+    owner_of(cluster, sku).ledger.books[sku].positions["w1"].on_hand = 9
+    sent = [
+        receive(sku, 3),
+        adjust((sku, "w1", None, None, None, None, None, ["on_hand", "damaged", 1])),
+        adjust((sku, "w1", None, None, 1)),
+        supplies.open_supply(
+            sku, "w1", "t-1", SupplyMembers("transfer", 1, 0, "d" * 32, from_node="w1")
+        ),
+        reserve("k", (sku, 1)), commands.confirm("k"), fulfil("k", "parcel"),
+    ]  # fmt: skip
+    for command in sent:
+        assert (await cluster.call(sku, command))[0] == Outcome.OK
+    found = await audit.run(cluster.client, events=True)
+    events = {at["node"]: (at["owner"], at["store"]) for at in found.findings
+              if at["kind"] == "events"}  # fmt: skip
+    assert events == {"w1": ([9, 0, 1], [7, 0, 1])}
+    assert (await cluster.call(sku, count(sku, 7)))[0] == Outcome.OK
+    found = await audit.run(cluster.client, events=True)
+    assert [at for at in found.findings if at["kind"] == "events"] == []
+
+
+def test_what_older_versions_told_is_still_read() -> None:
+    """They said how much there was, not by how much it had changed."""
+    rebuilt = Rebuilt(lambda _: True)
+    payloads = [[5, 0, 1, "po-1", None], [5, 0, 1, "check-1", "wet", 2],
+                [9, 0, 1, "po-2", None, 2, [3, 0, 0, False]],
+                [9, 0, 1, "count-1", None, 2, [1, 0, -1, True]]]  # fmt: skip
+    stocks = []
+    for number, payload in enumerate(payloads, start=1):
+        facts = [Event.ADJUSTED, "A|w1", payload]
+        entry = StreamEntry(number, pack([1, 0, 0, facts]), b"")
+        assert rebuilt.needs(entry) == {"q|A|w1"}
+        rebuilt.take(entry)
+        stocks.append(rebuilt.stock["A|w1"])
+    assert stocks == [(5, 1, 0), (5, 1, 2), (8, 1, 2), (9, 1, 1)]
 
 
 def test_audits_while_all_is_sold_folded_and_trimmed_are_clean(
