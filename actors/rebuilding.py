@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors.folding import ENTRIES, at_of, live_stock, rebuilding, standing_still
 from actors.owner import ShardOwner
+from engine.ledger import Ledger
 from engine.rebuild import Place, Rebuilt
 from engine.stock import NOTHING, Stock
 
@@ -25,7 +26,9 @@ async def rebuild(owner: ShardOwner, store: "ShardStore", asked: dict[str, Any])
     ``at_ms``. ``broken``: ``[seq, owner's hash, stream's hash or None]`` where the entry that the
     history has at a seq is not there; nothing is compared then. ``touched``: the last seq known,
     by backing that differs or that ``asked`` names among ``backings``; ``stock``: what the events
-    say of these; ``seen``: the last seq and event, by record of ``asked["records"]``.
+    say of these; ``countable``: those of them whose SKU and node the owner knows; ``seen``: the
+    last seq and event, and whether the owner has what that left, by record of
+    ``asked["records"]``.
     Empty where the shard went to another owner meanwhile.
     """
     async with owner.audits:
@@ -36,6 +39,10 @@ async def rebuild(owner: ShardOwner, store: "ShardStore", asked: dict[str, Any])
         async with standing_still(owner) as serving:
             broken = broken or await _catch_up(owner, store, rebuilt)
             live, at_ms = live_stock(owner.ledger), owner.now_ms()
+            seen = {
+                at: [seq, event.name.lower(), record == owner.ledger.reservations.get(at)]
+                for at, (seq, event, record) in rebuilt.seen.items()
+            }
             # What moves in the same millisecond would not count as moved behind the comparison.
             await asyncio.sleep(_TICK_S)
     if not serving:
@@ -45,13 +52,19 @@ async def rebuild(owner: ShardOwner, store: "ShardStore", asked: dict[str, Any])
     return {
         "source": source, "base_seq": base.seq, "since_ms": base.live_at_ms or None,
         "at_ms": at_ms, "differing": differing, "broken": broken,
-        "seen": {at: [seq, event.name.lower()] for at, (seq, event) in rebuilt.seen.items()},
+        "seen": seen,
+        "countable": [at for at in asked["backings"] if _is_countable(owner.ledger, at)],
         "touched": {
             backing: rebuilt.touched.get(f"q|{backing}")
             for backing in (*asked["backings"], *(at[0] for at in differing))
         },
         "stock": {backing: rebuilt.stock.get(backing, NOTHING) for backing in asked["backings"]},
     }  # fmt: skip
+
+
+def _is_countable(ledger: Ledger, backing: str) -> bool:
+    sku, _, node = backing.partition("|")
+    return sku in ledger.books and node in ledger.nodes
 
 
 async def _caught_up(

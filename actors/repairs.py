@@ -1,9 +1,9 @@
 """What the audit's findings mean, and what would mend each: proposed with its evidence.
 
-A repair is a count through the ordinary API, dated to the instant of the comparison, so that what
-moves until it is applied is not undone, under a reference made of what was found, so that it is
-applied once. It is proposed only where two of three (owner, store and events) agree and the count
-brings the third to them.
+A repair is a request of the ordinary API, proposed only where two of three (owner, store and
+events) agree and it brings the third to them. A position is counted: dated to the instant of the
+comparison, so that what moves until it is applied is not undone, under a reference made of what was
+found, so that it is applied once. A hold is extended by less than it has, which writes it anew.
 """
 
 from collections import defaultdict
@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
-from engine.record import unpack
+from engine.ids import reservation_id
+from engine.record import Reservation, Status, unpack
+from engine.state import PIECE
 from engine.stock import ON_ITS_WAY
 
 #: A finding: ``books._finding`` and what is added here.
 Finding = dict[str, Any]
 
+#: Holds with less time left end before a repair of theirs is made.
+_LEFT_MS: Final = 10_000
 _RELOADED: Final = (
     "the owner's memory differs from the store and from the events: end the host "
     "(`tidegate shards` names it) or start `tidegate up` anew, and the store's copy is loaded"
@@ -104,7 +108,7 @@ def _backing(finding: Finding) -> str:
 
 def _last_seq(finding: Finding, told: dict[str, Any]) -> int | None:
     if finding["sku"] is None:
-        seq, _ = told.get("seen", {}).get(finding["reservation"], (None, None))
+        seq = told.get("seen", {}).get(finding["reservation"], (None,))[0]
     else:
         seq = told.get("touched", {}).get(_backing(finding))
     return seq if isinstance(seq, int) else None
@@ -128,7 +132,7 @@ def _meaning(finding: Finding, told: dict[str, Any], there: dict[str, Finding]) 
         case "piece":
             return (_LOST_PIECE if finding["owner"] is None else _HOMELESS), None
         case "reservations":
-            return _of_record(finding, told), None
+            return _of_record(finding, told)
     silent = _silent(told)
     if silent is not None:
         return silent, None
@@ -183,7 +187,7 @@ def _last(finding: Finding) -> str:
 
 def _of_state(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
     if finding["owner"] is None:
-        return _GHOST, None
+        return _of_ghost(finding, told)
     owner, store = _kept(finding["owner"]), _kept(finding["store"])
     units = max(abs(mine - theirs) for mine, theirs in zip(owner, store, strict=True))
     on_hand = finding["events"][0]
@@ -192,6 +196,18 @@ def _of_state(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
         "be loaded at the next start: the same count again writes it anew"
     )
     return advice, _count(finding, told, on_hand, units)
+
+
+def _of_ghost(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
+    """A position that only the store has."""
+    backing = _backing(finding)
+    if any(told["stock"].get(backing, ())) or backing not in told["countable"]:
+        return _GHOST, None
+    advice = (
+        "the store has a position that neither owner nor events know, and that would be loaded at "
+        "the next start: a count of 0 writes it anew; if the shelf says otherwise, count that"
+    )
+    return advice, _count(finding, told, 0, max(1, *_kept(finding["store"])))
 
 
 def _kept(shown: str | None) -> list[int]:
@@ -215,8 +231,34 @@ def _count(finding: Finding, told: dict[str, Any], on_hand: int, units: int) -> 
     }  # fmt: skip
 
 
-def _of_record(finding: Finding, told: dict[str, Any]) -> str:
+def _of_record(finding: Finding, told: dict[str, Any]) -> tuple[str, Any]:
     """A reservation or piece that owner and store do not have alike."""
+    held = _held(finding, told)
+    if held is not None:
+        advice = (
+            f"owner and events (seq {finding['last_seq']}) agree on this hold, the store's copy is "
+            "missing or another: extending it by less than it has writes it anew"
+        )
+        return advice, held
+    return _of_other_record(finding, told), None
+
+
+def _held(finding: Finding, told: dict[str, Any]) -> dict[str, Any] | None:
+    """The repair of a hold that the owner has as the events left it, with time left."""
+    seen = told.get("seen", {}).get(finding["reservation"])
+    if _silent(told) is not None or seen is None or not seen[2] or finding["owner"] is None:
+        return None
+    record = Reservation(bytes.fromhex(finding["owner"]))
+    left_ms = record.expires_at_ms - told["at_ms"]
+    if finding["reservation"][0] == PIECE or record.status is not Status.HELD:
+        return None
+    if left_ms < _LEFT_MS:
+        return None  # It ends, which moves it to where it is not looked for.
+    units = sum(count for *_, count in record.backings())
+    return {"reservation": reservation_id(finding["shard"], finding["reservation"]), "units": units}
+
+
+def _of_other_record(finding: Finding, told: dict[str, Any]) -> str:
     said = finding["events"]
     touched = f"the events have {said} at seq {finding['last_seq']} last"
     if said is None:

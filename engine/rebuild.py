@@ -63,8 +63,8 @@ class Rebuilt:
         self.stock: dict[str, Stock] = {}  # By backing.
         #: Fields of the base that changed since it was loaded, with the last seq that did so.
         self.touched: dict[str, int] = {}
-        #: The last seq and fact of each watched record.
-        self.seen: dict[str, tuple[int, Event]] = {}
+        #: The last seq, fact and bytes of each watched record.
+        self.seen: dict[str, tuple[int, Event, bytes]] = {}
         self._is_own = is_own
         self._watched = frozenset(watched)
         self._parcels: dict[str, list[str]] = {}  # Seen, by record.
@@ -123,7 +123,8 @@ class Rebuilt:
         self.seq, self.head = entry.seq, entry.hash
         for event, subject, payload in facts_of(entry.events):
             if subject in self._watched:
-                self.seen[subject] = (entry.seq, event)
+                record = _record(payload) if isinstance(payload, str) else b""
+                self.seen[subject] = (entry.seq, event, record)
             if event is Event.ADJUSTED:
                 self._put(subject, adjusted(self.stock.get(subject, NOTHING), payload))
             elif event in _SUPPLY:

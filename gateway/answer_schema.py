@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.schema import AdjustmentsBody, Id, Key, Text, Time
+from gateway.schema import Id, Key, Text, Time
 
 
 def _either(success: str) -> dict[str, Any]:
@@ -290,7 +290,7 @@ class Repair(Struct):
 
     units: int  # By how many the copies differ.
     path: str  # For a POST.
-    body: AdjustmentsBody
+    body: dict[str, Any]  # Of that request.
 
 
 class Finding(Struct):

@@ -60,7 +60,7 @@ def _made(url: str, finding: dict[str, Any], limit: int) -> dict[str, Any]:
     told = {name: finding[name] for name in ("shard", "kind", "sku", "node", "reservation")}
     if repair is None:
         return {**told, "outcome": "none is safe", "detail": "see what it means"}
-    reference = repair["body"]["reference"]
+    reference = repair["body"].get("reference")
     if not limit or repair["units"] > limit:
         detail = f"{repair['units']} units: make it with --limit {max(1, repair['units'])}"
         return {**told, "outcome": "above the limit", "reference": reference, "detail": detail}

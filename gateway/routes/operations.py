@@ -84,6 +84,10 @@ def _finding(row: dict[str, Any]) -> dict[str, Any]:
     repair = row["repair"]
     if repair is None:
         return row
+    if "reservation" in repair:
+        path = f"/v1/reservations/{repair['reservation']}/extend"
+        told = {"units": repair["units"], "path": path, "body": {"hold_seconds": 1}}
+        return {**row, "repair": told}
     counted = {name: repair[name] for name in ("sku", "node", "on_hand")}
     counted |= {"reason": "audit", "as_of": times.written(repair["as_of_ms"])}
     body = {"reference": repair["reference"], "adjustments": [counted]}

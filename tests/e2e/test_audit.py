@@ -35,6 +35,8 @@ def http(running: InProcess) -> Iterator[httpx.Client]:
         ).json()
         assert done["results"][0]["status"] == 200
         assert reserve(client, "held").status_code == 201
+        paid = reserve(client, "paid").json()["id"]
+        assert client.post(f"/v1/reservations/{paid}/confirm").status_code == 200
         yield client
 
 
@@ -102,6 +104,13 @@ def everywhere_but_the_guard(planted: Planted) -> None:
     planted.hashes["free"]["A|w1"] -= 2
 
 
+def another_hold_in_owner_and_store(planted: Planted) -> None:
+    """Neither is what the events say, so none is right."""
+    record = planted.records["held"]
+    planted.records["held"] = record[:10] + bytes([record[10] ^ 1]) + record[11:]
+    planted.hashes["reservations"]["held"] = b"\x02"
+
+
 def only(document: Any) -> Any:
     (finding,) = document["findings"]
     return finding
@@ -163,6 +172,40 @@ def test_a_store_that_has_another_count_is_written_anew(audit: Audit, planted: P
     assert unpack(planted.hashes["state"]["q|A|w1"])[:2] == [10, 1]
 
 
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda at: at.hashes["reservations"].pop("held"),
+        lambda at: at.hashes["reservations"].update(held=b"\x02"),
+    ],
+)
+def test_a_hold_that_the_store_has_otherwise_is_written_anew(
+    audit: Audit, planted: Planted, plant: Callable[[Planted], object]
+) -> None:
+    """As it was: nobody's time is another by it."""
+    before = planted.records["held"]
+    planted.do(plant)
+    code, document = audit("--repair")
+    assert (code, only(document)["repair"]["units"]) == (1, 1)
+    assert document["repairs"][0]["outcome"] == "above the limit"
+    code, document = audit("--repair", "--limit", "1")
+    assert (code, document["clean"], document["repairs"][0]["outcome"]) == (0, True, "made")
+    assert planted.hashes["reservations"]["held"] == planted.records["held"] == before
+
+
+def test_a_position_that_only_the_store_has_is_counted_as_nothing(
+    audit: Audit, planted: Planted, http: httpx.Client
+) -> None:
+    """It would be loaded at the next start."""
+    http.put("/v1/nodes/w9", json={"kind": "store"})
+    reserve(http, "known", 1)  # The network has reached the shard by then.
+    planted.do(lambda at: at.hashes["state"].update({"q|A|w9": pack([4, 0, 1])}))
+    assert only(audit("--events")[1])["repair"]["units"] == 4
+    code, document = audit("--repair", "--limit", "4")
+    assert (code, document["clean"], document["repairs"][0]["outcome"]) == (0, True, "made")
+    assert unpack(planted.hashes["state"]["q|A|w9"]) == [0, 0, 0, 0]
+
+
 def test_a_repair_that_the_engine_refuses_says_why(
     audit: Audit, planted: Planted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,10 +223,11 @@ def test_a_repair_that_the_engine_refuses_says_why(
         (lambda at: at.hashes["free"].update({"A|w1": 3}), {"free"}, "no command sets it"),
         (lambda at: at.hashes["reservations"].update(ghost=b"\x01"), {"reservations"},
          "unknown to the owner"),
-        (lambda at: at.hashes["reservations"].pop("held"), {"reservations"},
-         "acknowledged by the owner and missing in the store; the events have held at seq"),
-        (lambda at: at.hashes["reservations"].update(held=b"\x02"), {"reservations"},
+        (lambda at: at.hashes["reservations"].pop("paid"), {"reservations"},
+         "acknowledged by the owner and missing in the store; the events have confirmed at seq"),
+        (lambda at: at.hashes["reservations"].update(paid=b"\x02"), {"reservations"},
          "another record"),
+        (another_hold_in_owner_and_store, {"reservations"}, "another record"),
         (lambda at: setattr(at.position, "on_hand", 12), {"free", "state", "events"},
          "the owner's memory differs"),
         (lambda at: setattr(at.position, "damaged", 1), {"state", "events"},
