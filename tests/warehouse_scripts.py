@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from engine import commands
+from engine.announcing import ANNOUNCED
 from engine.commands import Command, bids, moving, network, promising, shares, supplies, waiting
 from engine.record import (
     CAMPAIGN,
@@ -16,6 +17,7 @@ from engine.record import (
     ZONE,
 )
 from engine.stock import SupplyMembers, Terms
+from engine.totals import UNPAID
 from tests.builders import reserve
 from tests.scripts import FOREIGN, HOUR_MS, NODES, SKUS, Script
 
@@ -39,7 +41,7 @@ class WarehouseScript(Script):
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
             self.marked, self.unserved, self.moved, self.hinted, self.hinted, self.reassigned,
             self.waited, self.waited, self.waited, self.left, self.priced, self.limited,
-            self.limited, self.limited,
+            self.limited, self.limited, self.declared,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -83,7 +85,10 @@ class WarehouseScript(Script):
         """Somebody waits, or asks for it again."""
         key, units = f"wait-{self.random.randint(1, 30)}", self.random.randint(1, 4)
         customer = self.random.choice(("c1", "c2", key))
-        where = self.random.choice(({}, {CHANNEL: "live"}, {ZONE: "north"}, {ZONE: "nowhere"}))
+        where = self.random.choice((
+            {}, {CHANNEL: "live"}, {ZONE: "north"}, {ZONE: "nowhere"}, {CHANNEL: "pop-up"},
+            {CAMPAIGN: "drop"}, {PREORDER: True},
+        ))  # fmt: skip
         wait_ms = self.random.choice((500, 60_000, HOUR_MS))
         asked = bytes([units]) * 16
         return waiting.join(
@@ -106,6 +111,15 @@ class WarehouseScript(Script):
         key = f"wait-{self.random.randint(1, 30)}"
         return self.random.choice((
             waiting.leave(key), waiting.read(key), waiting.serve(), waiting.serve(),
+            waiting.answer(key, "offer-nobody-made", is_within=self.random.random() < 0.5),
+        ))  # fmt: skip
+
+    def declared(self) -> Command:
+        """A channel that is told of and limits its buyers; or it is told of."""
+        members = {"pool": None, UNPAID: 2, ANNOUNCED: True}
+        return self.random.choice((
+            network.define({"h|pop-up": members}), shares.announce(None, 2),
+            shares.announce(None, 9),
         ))  # fmt: skip
 
     def quota(self) -> Command:
