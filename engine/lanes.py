@@ -1,5 +1,6 @@
 """Lanes: what it costs, and how long it takes, to send a parcel from a node to a zone."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -62,15 +63,29 @@ def ready_at(place: "Node", from_ms: int) -> int:
         from_ms = (from_ms // DAY_MS + 1) * DAY_MS
     if not place.opening:
         return from_ms + left
-    for day in range(from_ms // DAY_MS, from_ms // DAY_MS + _DAYS_AHEAD):
+    for begins, ends in _open(place, from_ms, from_ms + _DAYS_AHEAD * DAY_MS):
+        if begins + left <= ends:
+            return begins + left
+        left -= ends - begins
+    return from_ms + left
+
+
+def open_within_a_day(place: "Node", from_ms: int) -> int:
+    """For how many ms a node is open in the day that begins when it next is; all day by default."""
+    if not place.opening:
+        return DAY_MS
+    soon = _open(place, from_ms, from_ms + _DAYS_AHEAD * DAY_MS)
+    begins = next((begins for begins, _ in soon), from_ms)
+    return sum(to - at for at, to in _open(place, begins, begins + DAY_MS))
+
+
+def _open(place: "Node", from_ms: int, until_ms: int) -> Iterator[tuple[int, int]]:
+    """When a node with opening hours is open between two instants, in their order by day."""
+    for day in range(from_ms // DAY_MS, -(-until_ms // DAY_MS)):
         for days, opens, closes in place.opening:
             if (day + _EPOCH_WEEKDAY) % 7 + 1 not in days:
                 continue
             begins = max(from_ms, day * DAY_MS + opens * MINUTE_MS)
-            ends = day * DAY_MS + closes * MINUTE_MS
-            if begins >= ends:
-                continue
-            if begins + left <= ends:
-                return int(begins + left)
-            left -= ends - begins
-    return from_ms + left
+            ends = min(until_ms, day * DAY_MS + closes * MINUTE_MS)
+            if begins < ends:
+                yield begins, ends

@@ -3,7 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from actors.waves.waiting import Wait, waits
 from engine.backings import units_left
 from engine.commands import moving as commands
 from engine.ids import shard_of
-from engine.lanes import DAY_MS, ready_at
+from engine.lanes import DAY_MS, open_within_a_day, ready_at
 from engine.limits import LATE_CENTS_PER_HOUR, MOVES_MAX, SPLIT_CENTS
 from engine.moving import revision
 from engine.record import DELIVER_BY, SHIPPED, ZONE
@@ -256,7 +256,7 @@ def _network(
     now_ms: int,
     standing: Counter[int],
 ) -> Network:
-    """One dock a node: what it can send within a day, or what it has to send as it is.
+    """One dock a node: what it can send within an open day, or what it has to send as it is.
 
     What stays as it is takes its room first.
     """
@@ -285,7 +285,7 @@ def _network(
         departure=np.array([(at - now_ms) / _HOUR_MS for at in ready]),
         capacity=np.array(
             [
-                max(_parcels_a_day(gathered.nodes[name].members) - staying[name], standing[at])
+                max(_parcels_a_day(gathered.nodes[name], now_ms) - staying[name], standing[at])
                 for at, name in enumerate(names)
             ]
         ),
@@ -298,9 +298,12 @@ def _parcels(rows: list[Row], node_of: dict[str, int]) -> Counter[int]:
     return Counter(node_of[slot] for slot, _ in there)
 
 
-def _parcels_a_day(members: dict[str, Any]) -> int:
-    per_hour = members.get("capacity_per_hour")
-    return UNBOUNDED if per_hour is None else per_hour * (DAY_MS // _HOUR_MS)
+def _parcels_a_day(node: Node, now_ms: int) -> int:
+    """What it can send in the hours it is open; of a place that never is, all hours count."""
+    per_hour: int | None = node.members.get("capacity_per_hour")
+    if per_hour is None:
+        return UNBOUNDED
+    return per_hour * (open_within_a_day(node, now_ms) or DAY_MS) // _HOUR_MS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -89,6 +89,14 @@ def test_what_stays_takes_its_room_at_a_node_first() -> None:
     assert built(shop, Touching(skus=("A",))).problem.network.capacity[near] == 23
 
 
+def test_a_node_has_room_for_the_hours_that_it_is_open() -> None:
+    members = {"capacity_per_hour": 2, "opening": [[[1, 2, 3, 4, 5, 6, 7], 540, 1_020]]}
+    shop = Shop({"A": {"near": 50}}, LANES, {"near": members})
+    shop.order("a", "z1", ("A", 1))
+    near = built(shop).problem.network.nodes.index("near")
+    assert built(shop).problem.network.capacity[near] == 16
+
+
 def test_units_that_are_short_are_not_there(shop: Shop) -> None:
     shop.told(0, adjust(("B", "near", None, 1)))  # Three are promised.
     wave = built(shop, Touching(nodes=("near",), skus=("B",)))
