@@ -46,18 +46,13 @@ _SHARDS: Final = [pack_command(shard) for shard in range(SHARDS_MAX + 1)]
 class Entry:
     """A command on its way, packed; ``finishes`` what was begun or begins something."""
 
-    __slots__ = (
-        "deadline_at",
-        "done",
-        "finishes",
-        "first_parked_at",
-        "in_doubt",
-        "map_version",
-        "packed",
-        "running_at",
-        "shard",
-        "tries",
-    )
+    # What most commands never change; it costs nothing to begin with.
+    tries = 0
+    in_doubt = False
+    first_parked_at = 0.0
+    map_version = -1
+    #: The host that may still be deciding an earlier sending: it gets no second one.
+    running_at: str | None = None
 
     def __init__(
         self,
@@ -72,12 +67,6 @@ class Entry:
         self.finishes = finishes
         self.deadline_at = deadline_at
         self.done: Callable[[Reply], None] | None = done
-        self.tries = 0
-        self.in_doubt = False
-        self.first_parked_at = 0.0
-        self.map_version = -1
-        #: The host that may still be deciding an earlier sending: it gets no second one.
-        self.running_at: str | None = None
 
     def answer(self, reply: Reply) -> None:
         """Tell the caller, once. Nobody who may have been served hears that nothing was done."""

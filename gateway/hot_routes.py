@@ -12,7 +12,6 @@ import httptools
 
 from engine.commands import Reply
 from engine.ids import reservation_id
-from engine.limits import SHARDS_MAX
 from engine.outcome import Outcome
 from gateway.answers import reservation_body, sold_out_json
 from gateway.hot_availability import availability
@@ -39,8 +38,6 @@ _READ_FULFIL: Final = Reader(FulfilBody)
 _OK: Final = int(Outcome.OK)
 _REPEATED: Final = int(Outcome.REPEATED)
 _SHORT: Final = int(Outcome.SHORT)
-#: What an id begins with, by home; to format a number costs as much as a dict look-up or five.
-_HOMES: Final = [reservation_id(home, "") for home in range(SHARDS_MAX)]
 _RESERVATIONS: Final = b"/v1/reservations/"
 _AVAILABILITY: Final = b"/v1/availability"
 _ENCODED_SLASH: Final = re.compile(b"%2f", re.IGNORECASE)
@@ -181,11 +178,11 @@ def _read_nothing(request: HotRequest) -> str:
 def _reserved(request: HotRequest, key: str, home: int, reply: Reply) -> None:
     code = reply[0]
     if code == _OK:
-        name = _HOMES[home] + key
+        name = reservation_id(home, key)
         more = b"location: /v1/reservations/%b\r\n" % name.encode()
         request.answer(201, reservation_body(name, reply[1], request.packed), more)
     elif code == _REPEATED:
-        name = _HOMES[home] + key
+        name = reservation_id(home, key)
         request.answer(200, reservation_body(name, reply[1], request.packed))
     elif code == _SHORT and len(reply) > 2 and reply[2]:
         request.refuse_encoded(409, sold_out_json(reply[1][0]).encode())
