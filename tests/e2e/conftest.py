@@ -9,13 +9,13 @@ import pytest
 from tests.e2e.engine_in_process import InProcess, in_process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running() -> Iterator[InProcess]:
-    """One engine for all tests of a session: they use SKUs and keys of their own."""
+    """One engine for the tests of a file: they use SKUs and keys of their own."""
     yield from in_process()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def http(running: InProcess) -> Iterator[httpx.Client]:
     """A client that keeps its connections."""
     with httpx.Client(base_url=running.url, timeout=10) as client:
