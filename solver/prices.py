@@ -2,7 +2,9 @@
 
 Relaxing the stock rows by `mu >= 0` and the capacity rows by `nu >= 0` leaves a choice per order.
 `sum of the orders' cheapest patterns - mu * stock - nu * capacity` bounds every plan from below
-(Fisher 1981, Management Science 27(1)); steps follow Polyak (1969) with a momentum of 0.7.
+(Fisher 1981, Management Science 27(1)). Each price steps by its own measure, its mean excess
+demand through the usual size of that (Kingma and Ba 2015, Adam, ICLR): a dock lacks thousands of
+parcels where a cell lacks one unit, and one length for all moves either docks or cells.
 """
 
 import dataclasses
@@ -14,12 +16,12 @@ from solver.choices import Choices
 from solver.pricing import price, usage
 from solver.problem import Floats
 
-MOMENTUM = 0.7
-SHRINK = 0.6
-PATIENCE = 3
-# Polyak's step wants the optimum. A greedy plan may lie far above it: nobody expects more than this
-# share above the best bound so far.
-HOPE = 0.1
+# How much of the excess so far, and of its square, each step remembers.
+MOMENTUM, MEMORY = 0.7, 0.9
+# The last step as a share of the first.
+LAST_STRIDE = 0.05
+# Units or parcels: no price moves fast for less than this.
+FEW = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,37 +91,29 @@ class Among:
         return Demand(total, *usage(self.choices, chosen))
 
 
-def find(market: Market, *, upper: float, rounds: int = 120, start: Prices | None = None) -> Prices:
-    """Prices in `market` after at most `rounds` steps from `start` (zero where None).
+def find(market: Market, *, stride: float, rounds: int, start: Prices | None = None) -> Prices:
+    """The best prices met in `rounds` steps in `market` from `start` (zero where None).
 
-    `upper` is the cost of some plan, which limits the length of a step.
+    A price moves by about `stride` cents in the first step, a twentieth of that in the last.
     """
-    mu = start.mu.copy() if start else np.zeros(len(market.stock))
-    nu = start.nu.copy() if start else np.zeros(len(market.capacity))
-    best = Prices(mu, nu, -np.inf)
-    way_mu, way_nu = np.zeros_like(mu), np.zeros_like(nu)
-    factor, misses = 1.0, 0
-    for _ in range(rounds):
-        wanted = market.at(mu, nu)
-        bound = wanted.bound
-        if bound > best.bound:
-            best, misses = Prices(mu.copy(), nu.copy(), bound), 0
-        else:
-            misses += 1
-            if misses >= PATIENCE:
-                factor, misses = factor * SHRINK, 0
-        over_mu = wanted.units - market.stock
-        over_nu = wanted.parcels - market.capacity
+    cells = len(market.stock)
+    have = np.concatenate([market.stock, market.capacity])
+    at = np.concatenate([start.mu, start.nu]) if start else np.zeros(len(have))
+    best = Prices(at[:cells], at[cells:], -np.inf)
+    way, size = np.zeros(len(have)), np.zeros(len(have))
+    for step in range(rounds):
+        wanted = market.at(at[:cells], at[cells:])
+        if wanted.bound > best.bound:
+            best = Prices(at[:cells], at[cells:], wanted.bound)
+        over = np.concatenate([wanted.units, wanted.parcels]) - have
         # What is free of charge and left over pulls at nothing.
-        over_mu[(mu <= 0) & (over_mu < 0)] = 0.0
-        over_nu[(nu <= 0) & (over_nu < 0)] = 0.0
-        way_mu = MOMENTUM * way_mu + over_mu
-        way_nu = MOMENTUM * way_nu + over_nu
-        length = float(way_mu @ way_mu + way_nu @ way_nu)
-        if length <= 0 or upper - bound <= 1e-9 * abs(upper):
+        over[(at <= 0) & (over < 0)] = 0.0
+        if not over.any():
             break
-        aim = min(upper, best.bound + HOPE * abs(best.bound))
-        stride = factor * (aim - bound) / length
-        mu = np.maximum(0.0, mu + stride * way_mu)
-        nu = np.maximum(0.0, nu + stride * way_nu)
+        way = MOMENTUM * way + (1.0 - MOMENTUM) * over
+        size = MEMORY * size + (1.0 - MEMORY) * over**2
+        # Both means begin at nothing, and count as if they had not.
+        mean = way / (1.0 - MOMENTUM ** (step + 1))
+        usual = np.sqrt(size / (1.0 - MEMORY ** (step + 1)))
+        at = np.maximum(0.0, at + stride * LAST_STRIDE ** (step / rounds) * mean / (usual + FEW))
     return best

@@ -20,6 +20,9 @@ WHOLE, SINGLE = 4, 6
 FIRST_COLUMNS, MORE_COLUMNS = 5, 3
 # Of so many looks at the market over all docks, one is remembered as columns.
 REMEMBERED = 5
+# How far prices move in their first step, as a share of an order's mean cost, and how much of that
+# is left when they are sought again: by then they are nearly right.
+FIRST_STRIDE, NEXT_STRIDE = 0.12, 0.5
 # With more docks than these the linear program has few parcels a row and many a corner: there the
 # interior point method takes half the time of the simplex method (10,000 orders: 5 s for 10 s with
 # 2,000 docks, but 2 s for 1 s with 30).
@@ -31,8 +34,9 @@ class Search:
     """A problem under way: the prices, columns and best plan so far.
 
     `mu` (S x N) cents a unit, `nu` (D) cents a parcel, `line_dock` (L) the best plan and `cost`
-    its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `warmth` is
-    what long orders begin to move with, see `moves`.
+    its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `stride` is
+    how far prices move at first, as a share of an order's mean cost; `warmth` is what long orders
+    begin to move with, see `moves`.
     """
 
     problem: Problem
@@ -45,12 +49,19 @@ class Search:
     limit: float
     relaxed: float = np.inf
     proof: Proof = NOTHING_PROVEN
+    stride: float = FIRST_STRIDE
     warmth: float = 1.0
 
     @property
     def proven(self) -> float:
         """The best bound so far, in cents."""
         return self.proof.bound
+
+    def next_stride(self) -> float:
+        """How far prices move at first when they are next sought, in cents; then less."""
+        stride = self.stride * self.cost / max(1, len(self.rows))
+        self.stride *= NEXT_STRIDE
+        return stride
 
     def keep(self, line_dock: Ints) -> bool:
         """Take `line_dock` for the plan where it is cheaper, and say so."""
@@ -103,7 +114,7 @@ def price(search: Search, rounds: int, whole: int = WHOLE, single: int = SINGLE)
     flat = search.mu.reshape(-1)
     found = prices.find(
         prices.Among(among, float(problem.weights.split)),
-        upper=search.cost,
+        stride=search.next_stride(),
         rounds=rounds,
         start=prices.Prices(flat[among.cells], search.nu, -np.inf),
     )
@@ -145,7 +156,7 @@ def price_everywhere(search: Search, market: Everywhere, rounds: int) -> None:
     flat = search.mu.reshape(-1)
     remembering = _Remembering(market, REMEMBERED)
     start = prices.Prices(flat[market.cells], search.nu, -np.inf)
-    found = prices.find(remembering, upper=search.cost, rounds=rounds, start=start)
+    found = prices.find(remembering, stride=search.next_stride(), rounds=rounds, start=start)
     search.mu[:] = 0.0
     flat[market.cells], search.nu = found.mu, found.nu
     wanted = [columns.of_plan(search.problem, search.rows, one) for one in remembering.wanted]

@@ -18,8 +18,9 @@ ROUND_GAP, MANY_DOCKS_GAP = 2e-4, 2e-3
 LONG_NEAR = (6, 10)
 # Subgradient steps between two looks at a large wave's candidates, and after a linear program.
 STEPS = 30
-# Steps of the method over all docks until the first plan, and from there.
-EXACT_STEPS = (30, 120)
+# Steps of the method over all docks until the first plan, and from there; with many docks prices
+# have more to tell.
+EXACT_STEPS, MANY_DOCKS_STEPS = (30, 30), (30, 120)
 # Orders of more lines than exact prices are quick for, as a share, that may take the longer way.
 LONG_SHARE = 0.01
 
@@ -33,7 +34,7 @@ def small(state: Search, clock: Clock, pool: Crew) -> None:
     if market is None:
         _price(state, clock)
     else:
-        _price_everywhere(state, clock, market)
+        _price_everywhere(state, clock, market, MANY_DOCKS_STEPS)
     for number in range(COLUMN_ROUNDS):
         before = clock.left
         # Without a first program there is no bound: it has some time even where none is left.
@@ -55,6 +56,13 @@ def small(state: Search, clock: Clock, pool: Crew) -> None:
 
 def large(state: Search, clock: Clock, pool: Crew) -> None:
     """Prices, the plan they lead to, then blocks where the gap is."""
+    if _short(state.problem):
+        _price_everywhere(state, clock, bound.everywhere(state.problem), EXACT_STEPS)
+        search.prove(state)
+        clock.tell("bound", state.cost, state.proven)
+        # These prices are as near as makes no difference: all that is left goes to the plan.
+        crew.polish(state, clock, pool)
+        return
     _price(state, clock)
     search.prove(state)
     clock.tell("bound", state.cost, state.proven)
@@ -99,9 +107,11 @@ def _short(problem: Problem) -> bool:
     return float(np.mean(counts > subsets.WIDEST)) <= LONG_SHARE
 
 
-def _price_everywhere(state: Search, clock: Clock, market: Everywhere) -> None:
-    """Prices over all docks, first rough ones; a plan after each."""
-    for steps in EXACT_STEPS:
+def _price_everywhere(
+    state: Search, clock: Clock, market: Everywhere, rounds: tuple[int, ...]
+) -> None:
+    """Prices over all docks, first rough ones, by `rounds` steps; a plan after each."""
+    for steps in rounds:
         search.price_everywhere(state, market, steps)
         state.keep(rounding.from_nothing(state.problem, state.mu, state.nu))
         clock.tell("prices", state.cost, state.proven)

@@ -52,7 +52,7 @@ def test_portions_hold_every_order_once() -> None:
 def test_the_market_and_the_proof_agree() -> None:
     wave = draw(Shape(orders=300, nodes=50, seed=2))
     market = bound.everywhere(wave)
-    found = prices.find(market, upper=1e7, rounds=20)
+    found = prices.find(market, stride=200.0, rounds=20)
     mu = np.zeros(wave.stock.size)
     mu[market.cells] = found.mu
     proof = bound.prove(wave, mu.reshape(wave.stock.shape), found.nu)
