@@ -18,7 +18,6 @@ from solver.giving_way import give_way
 give_way()
 group = Path("/proc/self/autogroup")
 assert os.sched_getscheduler(0) == os.SCHED_IDLE
-assert len(os.sched_getaffinity(0)) == 1
 print(os.nice(0), os.getsid(0) == os.getpid(), group.read_text().split()[-1])
 """
 
