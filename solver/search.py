@@ -20,9 +20,9 @@ WHOLE, SINGLE = 4, 6
 FIRST_COLUMNS, MORE_COLUMNS = 5, 3
 # Of so many looks at the market over all docks, one is remembered as columns.
 REMEMBERED = 5
-# How far prices move in their first step, as a share of an order's mean cost, and how much of that
+# How far prices move in their first step, as a share of a line's mean cost, and how much of that
 # is left when they are sought again: by then they are nearly right.
-FIRST_STRIDE, NEXT_STRIDE = 0.12, 0.5
+FIRST_STRIDE, NEXT_STRIDE = 0.2, 0.5
 # With more docks than these the linear program has few parcels a row and many a corner: there the
 # interior point method takes half the time of the simplex method (10,000 orders: 5 s for 10 s with
 # 2,000 docks, but 2 s for 1 s with 30).
@@ -35,7 +35,7 @@ class Search:
 
     `mu` (S x N) cents a unit, `nu` (D) cents a parcel, `line_dock` (L) the best plan and `cost`
     its cents, `proof` the best bound; `relaxed` is what the last linear program cost. `stride` is
-    how far prices move at first, as a share of an order's mean cost; `warmth` is what long orders
+    how far prices move at first, as a share of a line's mean cost; `warmth` is what long orders
     begin to move with, see `moves`.
     """
 
@@ -59,7 +59,7 @@ class Search:
 
     def next_stride(self) -> float:
         """How far prices move at first when they are next sought, in cents; then less."""
-        stride = self.stride * self.cost / max(1, len(self.rows))
+        stride = self.stride * self.cost / max(1, len(self.problem.orders.line_order))
         self.stride *= NEXT_STRIDE
         return stride
 
