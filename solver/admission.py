@@ -42,7 +42,7 @@ def admit(problem: Problem, wishes: Wishes, held: Book, by: Displaced, line_dock
     """Carry out in `line_dock` (L) the wishes that fit, the first first; how many did."""
     orders, net = problem.orders, problem.network
     short = wishes.short > 0
-    victim = by.line[at_least(wishes.short), np.maximum(wishes.cell, 0)]
+    victim = by.line[at_least(wishes.short, len(by.line)), np.maximum(wishes.cell, 0)]
     victim = np.where(short, victim, NOWHERE)
     goes = np.where(short, by.to[victim], NOWHERE)
     cell = orders.line_sku[victim] * len(net.nodes) + net.dock_node[goes]

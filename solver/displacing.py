@@ -128,7 +128,7 @@ def changed(problem: Problem, line_dock: Ints) -> Bools:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Displaced:
-    """By missing units (`UNITS`) and cell: the cheapest line to displace.
+    """By missing units (the first of `UNITS`, as `steps` of a problem) and cell: the cheapest line.
 
     `cents` (U x cells) that it costs, FORBIDDEN where there is none; `line` (U x cells) which, and
     `to` (L) the dock that it goes to, -1 where it is left.
@@ -140,13 +140,19 @@ class Displaced:
 
     def price(self, short: Ints, cell: Ints) -> Floats:
         """Cents for room where `short` units lack in `cell`: nothing where none do."""
-        there = self.cents[at_least(short), cell]
-        return np.where(short <= 0, 0.0, np.where(short > UNITS[-1], FORBIDDEN, there))
+        there = self.cents[at_least(short, len(self.cents)), cell]
+        most = UNITS[len(self.cents) - 1]
+        return np.where(short <= 0, 0.0, np.where(short > most, FORBIDDEN, there))
 
 
-def at_least(units: Ints) -> Ints:
-    """The first of `UNITS` that is no less than `units`, by number; the last where none is."""
-    return np.minimum(np.searchsorted(UNITS, units), len(UNITS) - 1)
+def steps(problem: Problem) -> int:
+    """How many of `UNITS` tell all lines of `problem` apart; tables are no deeper than that."""
+    return int(np.searchsorted(UNITS[:-1], problem.orders.quantity.max(initial=1))) + 1
+
+
+def at_least(units: Ints, among: int) -> Ints:
+    """The first of `UNITS[:among]` no less than `units`, by number; the last where none is."""
+    return np.searchsorted(UNITS[: among - 1], units)
 
 
 def at_most(units: Ints) -> Ints:
@@ -168,17 +174,18 @@ def displaced(problem: Problem, held: Book, open_to: Options, movable: Bools) ->
     # The cheapest is written last, and so it stands.
     turn = np.argsort(-least, kind="stable")
     lines, least = lines[turn], least[turn]
-    cents = np.full((len(UNITS), len(held.free)), FORBIDDEN)
-    line = np.full((len(UNITS), len(held.free)), NOWHERE)
+    deep = steps(problem)
+    cents = np.full((deep, len(held.free)), FORBIDDEN)
+    line = np.full((deep, len(held.free)), NOWHERE)
     quantity, cell = problem.orders.quantity[lines], held.cell[lines]
-    for number, units in enumerate(UNITS.tolist()):
+    for number, units in enumerate(UNITS[:deep].tolist()):
         enough = quantity >= units
         cents[number, cell[enough]] = least[enough]
         line[number, cell[enough]] = lines[enough]
     return Displaced(cents, line, to)
 
 
-def awaited(held: Book, open_to: Options, movable: Bools) -> Floats:
+def awaited(problem: Problem, held: Book, open_to: Options, movable: Bools) -> Floats:
     """(U x cells): cents a `movable` line (L) saves once so many more `UNITS` are free there."""
     wanted = (open_to.dearer < -LITTLE) & (open_to.short > 0)
     line, place = np.nonzero(wanted & movable[:, None])
@@ -186,8 +193,9 @@ def awaited(held: Book, open_to: Options, movable: Bools) -> Floats:
     turn = np.argsort(gain, kind="stable")
     gain, line, place = gain[turn], line[turn], place[turn]
     cell, short = open_to.cell[line, place], open_to.short[line, place]
-    cents = np.zeros((len(UNITS), len(held.free)))
-    for number, units in enumerate(UNITS.tolist()):
+    deep = steps(problem)
+    cents = np.zeros((deep, len(held.free)))
+    for number, units in enumerate(UNITS[:deep].tolist()):
         enough = short <= units
         cents[number, cell[enough]] = gain[enough]
     return cents

@@ -109,7 +109,7 @@ class Moves:
         choosing[rows] = True
         others = ~choosing[problem.orders.line_order]
         by = displaced(problem, held, open_to, others)
-        waits = awaited(held, open_to, others)
+        waits = awaited(problem, held, open_to, others)
         view = _View(problem, self.line_dock, held, by, waits, warmth * self._mu, warmth * self._nu)
         found = []
         for number, group in enumerate(self._choices.groups):
