@@ -61,6 +61,14 @@ def test_the_market_and_the_proof_agree() -> None:
     assert (market.look(found.mu, found.nu)[1] == proof.line_dock).all()
 
 
+def test_a_few_steps_come_near_the_bound_of_the_linear_program() -> None:
+    # Docks lack hundreds of parcels here and cells a unit: each price needs steps of its own size.
+    wave = draw(Shape(orders=600, nodes=20, seed=3))
+    found = prices.find(bound.everywhere(wave), stride=200.0, rounds=60)
+    program = solve(wave, Effort(seconds=20.0, gap=0.01)).bound
+    assert 0.997 * program <= found.bound
+
+
 def test_many_docks_are_planned_near_the_bound() -> None:
     wave = draw(Shape(orders=250, nodes=MANY_DOCKS + 50, seed=1))
     made = solve(wave, Effort(seconds=20.0, gap=0.01))
