@@ -34,6 +34,7 @@ class Reach:
         }
         common = Counter(self._serves.values()).most_common(_KINDS_MAX)
         self._kinds = {serves: number for number, (serves, _) in enumerate(common)}
+        self._of_channel: dict[str | None, int] = {}
 
     def kind(self, node: str) -> int:
         """The number of a node's kind."""
@@ -42,9 +43,13 @@ class Reach:
     def kinds(self, order: Order) -> int:
         """A bit for each kind that may serve an order."""
         channel = order.reservation.extra.get(CHANNEL)
-        return sum(
-            1 << number for serves, number in self._kinds.items() if self._reaches(channel, serves)
-        )
+        if channel not in self._of_channel:  # Of a hundred thousand orders few differ in it.
+            self._of_channel[channel] = sum(
+                1 << number
+                for serves, number in self._kinds.items()
+                if self._reaches(channel, serves)
+            )
+        return self._of_channel[channel]
 
     def has(self, order: Order, node: str) -> bool:
         """Whether a node may serve an order."""
