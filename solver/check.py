@@ -38,8 +38,10 @@ def _line(problem: Problem, line: int, dock: int, broken: list[str]) -> int:
     quantity = int(orders.quantity[line])
     cents = quantity * int(net.handling[node])
     if int(orders.pickup[order]) == NOWHERE:
-        kilograms = quantity * int(problem.unit_grams[orders.line_sku[line]]) / 1000.0
-        cents += round(kilograms * int(net.lane_kg[node, orders.zone[order]]))
+        grams, zone = quantity * int(problem.unit_grams[orders.line_sku[line]]), orders.zone[order]
+        rates = [(0, int(net.lane_kg[node, zone])), *net.lane_steps[node, zone].tolist()]
+        rate = [cents_a_kg for begins, cents_a_kg in rates if begins <= grams][-1]
+        cents += -(-rate * grams // 1000)
     return cents
 
 

@@ -2,8 +2,9 @@
 
 A parcel from dock d to order o: lane, lateness and the price of a split,
 `A[o, d] = fixed + lateness_day * priority * days late + split`; a line from it:
-`B[l, d] = quantity * (kilograms * lane_kg + handling)`, both in whole cents. The first parcel of
-an order is no split: who adds parcels up takes `split` off once.
+`B[l, d] = kilograms * rate + quantity * handling`, both in whole cents, carriage rounded up. The
+rate is that of the lane, or of the heaviest of its steps that the line's weight reaches. The first
+parcel of an order is no split: who adds parcels up takes `split` off once.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from solver.problem import NOWHERE, Floats, Ints, Problem
+from solver.problem import NOWHERE, Floats, Ints, Network, Problem
 
 # Dearer than anything that can be chosen, and still exact beside cents in a float.
 FORBIDDEN = 1e12
@@ -60,10 +61,19 @@ def line_costs(problem: Problem, lines: Ints, docks: Ints) -> tuple[Floats, Floa
     node = net.dock_node[docks]
     order = orders.line_order[lines]
     quantity = orders.quantity[lines]
-    kilograms = (quantity * problem.unit_grams[orders.line_sku[lines]] / 1000.0)[:, None]
+    grams = (quantity * problem.unit_grams[orders.line_sku[lines]])[:, None]
     carried = (orders.pickup[order] == NOWHERE)[:, None]
-    weight = np.where(carried, net.lane_kg[node, orders.zone[order][:, None]] * kilograms, 0.0)
-    return np.rint(weight), (net.handling[node] * quantity[:, None]).astype(np.float64)
+    weight = np.where(carried, carriage(net, node, orders.zone[order][:, None], grams), 0.0)
+    return weight, (net.handling[node] * quantity[:, None]).astype(np.float64)
+
+
+def carriage(net: Network, node: Ints, zone: Ints, grams: Ints) -> Floats:
+    """What lines of these weights cost beyond a lane's fixed part: cents, in the common shape."""
+    rate = net.lane_kg[node, zone]
+    for step in range(net.lane_steps.shape[2]):
+        begins, cents = (net.lane_steps[node, zone, step, part] for part in (0, 1))
+        rate = np.where(grams >= begins, cents, rate)
+    return np.ceil(rate * grams / 1000.0)
 
 
 def lacking(problem: Problem, lines: Ints, docks: Ints) -> npt.NDArray[np.bool_]:

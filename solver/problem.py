@@ -24,6 +24,8 @@ UNBOUNDED = np.iinfo(np.int32).max
 # Of one pattern. Three already leaves triples of nodes to enumerate, and no shop wants four.
 MOST_PARCELS = 3
 NO_GROUP = -1
+# Grams that no line weighs: where a lane has no further step.
+NO_STEP = 2**53
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,9 +50,11 @@ class Network:
     """Nodes N, docks D, zones Z and the lanes between them.
 
     `lane_fixed` (N x Z, cents a parcel, negative where there is no lane), `lane_kg` (N x Z, cents
-    a kilogram), `transit` (N x Z, hours); `handling` (N, cents a unit: picking, and what a dealer
-    is paid); `kind` (N, bit number of the node's kind); `dock_node` (D), `departure` (D, hours
-    from now), `capacity` (D, parcels).
+    a kilogram), `lane_steps` (N x Z x K x 2, for lanes whose rate depends on a line's weight: from
+    so many grams on a kilogram costs so many cents instead, the lightest first, `NO_STEP` grams
+    where a lane has fewer; K is 0 where none has any), `transit` (N x Z, hours); `handling` (N,
+    cents a unit: picking, and what a dealer is paid); `kind` (N, bit number of the node's kind);
+    `dock_node` (D), `departure` (D, hours from now), `capacity` (D, parcels).
     """
 
     nodes: tuple[str, ...]
@@ -59,6 +63,7 @@ class Network:
     handling: Ints
     lane_fixed: Ints
     lane_kg: Ints
+    lane_steps: Ints
     transit: Floats
     dock_node: Ints
     departure: Floats
@@ -116,6 +121,11 @@ class Problem:
         )
 
 
+def no_steps(nodes: int, zones: int) -> Ints:
+    """`Network.lane_steps` where a kilogram costs the same whatever a line weighs."""
+    return np.zeros((nodes, zones, 0, 2), np.int64)
+
+
 def sums(index: npt.NDArray[Any], amount: npt.NDArray[Any], length: int) -> Floats:
     """(length): the sum of `amount` by `index`; zeros where nothing is added up at all."""
     return np.bincount(index, amount, minlength=length).astype(np.float64)
@@ -142,6 +152,7 @@ def _shapes(problem: Problem) -> None:
     wanted: tuple[tuple[str, npt.NDArray[Any], tuple[int, ...]], ...] = (
         ("kind", net.kind, (nodes,)), ("handling", net.handling, (nodes,)),
         ("lane_fixed", net.lane_fixed, (nodes, zones)), ("lane_kg", net.lane_kg, (nodes, zones)),
+        ("lane_steps", net.lane_steps, (nodes, zones, sum(net.lane_steps.shape[2:3]), 2)),
         ("transit", net.transit, (nodes, zones)), ("departure", net.departure, (docks,)),
         ("capacity", net.capacity, (docks,)), ("zone", orders.zone, (many,)),
         ("due", orders.due, (many,)), ("priority", orders.priority, (many,)),
@@ -174,6 +185,10 @@ def validate(problem: Problem) -> Problem:
     _refuse(_outside(net.kind, 62), "kind", nodes, "a bit number from 0 to 61")
     _refuse(net.handling < 0, "handling", nodes, "cents, not negative")
     _refuse(net.lane_kg < 0, "lane_kg", nodes, "cents a kilogram, not negative")
+    _refuse(net.lane_steps < 0, "lane_steps", nodes, "grams and cents a kilogram, not negative")
+    begins = net.lane_steps[..., 0]
+    mixed = (np.diff(begins, axis=2) <= 0) & (begins[..., 1:] < NO_STEP)
+    _refuse(mixed, "lane_steps", nodes, "each begins at more grams than the one before it")
     _refuse(~(net.transit >= 0), "transit", nodes, "hours, not negative")
     _refuse(_outside(net.dock_node, count), "dock_node", docks, f"a node below {count}")
     _refuse(~np.isfinite(net.departure), "departure", docks, "hours from now")

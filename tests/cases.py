@@ -28,7 +28,11 @@ def swapped() -> Case:
 
     ``n0`` is near with one unit and room for one parcel, ``n1`` far with plenty.
     """
-    net = network([[100, 100], [130, 900]], capacity=[1, 50], transit=1.0)
+    steps: list[list[list[tuple[int, int]]]] = [
+        [[], []],
+        [[], [(5_000, 20)]],
+    ]  # Nothing here weighs as much.
+    net = network([[100, 100], [130, 900]], capacity=[1, 50], transit=1.0, steps=steps)
     zones = np.array([0, 1])
     wave = problem(net, orders([[(0, 1)], [(0, 2)]], zone=zones, due=np.full(2, 99.0)), [[2, 5]])
     standing = np.array([0, 1], np.int64)

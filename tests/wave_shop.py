@@ -24,14 +24,19 @@ class Shop:
     """One shard and ``net``; nodes are those of the lanes, a parcel takes a day from each."""
 
     def __init__(
-        self, stock: Stock, lanes: Lanes, members: Mapping[str, dict[str, Any]] | None = None
+        self,
+        stock: Stock,
+        lanes: Lanes,
+        members: Mapping[str, dict[str, Any]] | None = None,
+        steps: Mapping[str, list[tuple[int, int]]] | None = None,
     ) -> None:
+        """``steps``: of all lanes from a node, from so many grams so many cents a kilogram."""
         self.shards = self.net = 1
         self.ledgers = [empty_ledger(0, 1), empty_ledger(1, 1)]
         for node in lanes:
             self.put_node(node, **(members or {}).get(node, {}))
         rows: list[list[Any]] = [
-            [node, zone, cents, 0, 86_400_000, None, []]
+            [node, zone, cents, 0, 86_400_000, None, (steps or {}).get(node, [])]
             for node, zones in lanes.items()
             for zone, cents in zones.items()
         ]

@@ -6,7 +6,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 from solver import plan
-from solver.problem import NO_GROUP, NOWHERE, Network, Orders, Problem, Weights, validate
+from solver.problem import (
+    NO_GROUP,
+    NO_STEP,
+    NOWHERE,
+    Network,
+    Orders,
+    Problem,
+    Weights,
+    no_steps,
+    validate,
+)
 
 ALL_KINDS = 0b111
 
@@ -17,8 +27,12 @@ def network(
     capacity: list[int] | None = None,
     kind: list[int] | None = None,
     transit: float = 10.0,
+    steps: list[list[list[tuple[int, int]]]] | None = None,
 ) -> Network:
-    """Nodes with one dock each; `lanes` (N x Z) are fixed costs, the kilogram costs ten cents."""
+    """Nodes with one dock each; `lanes` (N x Z) are fixed costs, the kilogram costs ten cents.
+
+    Unless `steps` (N x Z x K) say otherwise from so many grams on.
+    """
     fixed = np.array(lanes, np.int64)
     nodes, zones = fixed.shape
     return Network(
@@ -28,6 +42,7 @@ def network(
         handling=np.arange(nodes, dtype=np.int64) * 5,
         lane_fixed=fixed,
         lane_kg=np.full((nodes, zones), 10),
+        lane_steps=_padded(steps) if steps else no_steps(nodes, zones),
         transit=np.full((nodes, zones), transit),
         dock_node=np.arange(nodes),
         departure=np.arange(nodes, dtype=float) * 12.0,
@@ -74,6 +89,20 @@ def problem(
     )
 
 
+def _padded(steps: list[list[list[tuple[int, int]]]]) -> np.ndarray:
+    most = max(len(way) for ways in steps for way in ways)
+    rows = [[[*way, *[(NO_STEP, 0)] * (most - len(way))] for way in ways] for ways in steps]
+    return np.array(rows, np.int64).reshape(len(steps), len(steps[0]), most, 2)
+
+
+def _steps(nodes: int) -> st.SearchStrategy[list[list[list[tuple[int, int]]]]]:
+    """Up to two steps for each way to two zones; a unit weighs 500 grams."""
+    step = st.tuples(st.sampled_from([1, 500, 501, 1_000]), st.integers(0, 900))
+    way = st.lists(step, max_size=2, unique_by=lambda one: one[0]).map(sorted)
+    zones = st.lists(way, min_size=2, max_size=2)
+    return st.lists(zones, min_size=nodes, max_size=nodes)
+
+
 @st.composite
 def small_waves(draw: st.DrawFn) -> Problem:
     """Two or three nodes and a few orders of one to three lines, stock scarce, some with rules."""
@@ -87,6 +116,7 @@ def small_waves(draw: st.DrawFn) -> Problem:
         lanes,
         capacity=draw(st.lists(st.integers(0, 4), min_size=nodes, max_size=nodes)),
         kind=draw(st.lists(st.integers(0, 2), min_size=nodes, max_size=nodes)),
+        steps=draw(st.none() | _steps(nodes)),
     )
     skus = 3
     baskets = draw(

@@ -25,6 +25,7 @@ from solver.plan import Plan
 from solver.problem import (
     MOST_PARCELS,
     NO_GROUP,
+    NO_STEP,
     NOWHERE,
     UNBOUNDED,
     Bools,
@@ -265,6 +266,10 @@ def _network(
     )
     size = (len(names), len(zones))
     fixed, per_kg = np.full(size, NOWHERE, np.int64), np.zeros(size, np.int64)
+    most = max(
+        (len(way.steps) for lanes in gathered.lanes.values() for way in lanes.values()), default=0
+    )
+    steps = np.full((*size, most, 2), (NO_STEP, 0), np.int64)
     transit = np.zeros(size)
     ready = [ready_at(gathered.nodes[name], now_ms) for name in names]
     for zone, table in enumerate(gathered.lanes[name] for name in zones):
@@ -272,6 +277,8 @@ def _network(
             lane = table.get(name)
             if lane is not None:
                 fixed[node, zone], per_kg[node, zone] = lane.fixed_cents, lane.per_kg_cents
+                if lane.steps:
+                    steps[node, zone, : len(lane.steps)] = lane.steps
                 transit[node, zone] = (lane.arrival(ready[node]) - ready[node]) / _HOUR_MS
     return Network(
         nodes=tuple(names),
@@ -280,6 +287,7 @@ def _network(
         handling=np.array([gathered.nodes[name].settlement_cents for name in names], np.int64),
         lane_fixed=fixed,
         lane_kg=per_kg,
+        lane_steps=steps,
         transit=transit,
         dock_node=np.arange(len(names)),
         departure=np.array([(at - now_ms) / _HOUR_MS for at in ready]),

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from solver.problem import NO_GROUP, NOWHERE, Network, Orders, Problem, Weights, validate
+from solver.problem import NO_GROUP, NOWHERE, Network, Orders, Problem, Weights, no_steps, validate
 
 # (stock / demand, capacity / orders)
 SCARCITY = {"loose": (2.5, 4.0), "medium": (1.6, 2.2), "tight": (1.3, 1.6)}
@@ -70,6 +70,7 @@ def draw_network(shape: Shape, rng: np.random.Generator) -> tuple[Network, np.nd
         handling=HANDLING[kind],
         lane_fixed=np.rint(280 + 0.9 * km).astype(np.int64),
         lane_kg=np.rint(30 + 0.12 * km).astype(np.int64),
+        lane_steps=no_steps(shape.nodes, zones),
         transit=8 + km / 25,
         dock_node=np.arange(shape.nodes),
         departure=np.where(kind == WAREHOUSE, 4.0, rng.uniform(6, 20, shape.nodes)),

@@ -15,7 +15,7 @@ import numpy as np
 from bench.assignment.files import read_csv
 from bench.assignment.generated import SCARCITY, STORE, Shape, plain_orders, spread_as_sold
 from bench.assignment.retail import window
-from solver.problem import NOWHERE, Floats, Ints, Network, Problem, Weights, validate
+from solver.problem import NOWHERE, Floats, Ints, Network, Problem, Weights, no_steps, validate
 
 #: What was never sent.
 _NOT_SOLD: Final = frozenset({"canceled", "unavailable"})
@@ -196,6 +196,7 @@ def _network(sales: Sales, shape: Shape, rng: np.random.Generator) -> tuple[Netw
         handling=np.zeros(many, np.int64),
         lane_fixed=np.rint(np.maximum(0, tariff.parcel + tariff.parcel_km * km)).astype(np.int64),
         lane_kg=np.rint(np.maximum(0, tariff.per_kg + tariff.per_kg_km * km)).astype(np.int64),
+        lane_steps=no_steps(many, len(zones)),
         transit=np.maximum(0.0, base + rate * km),
         dock_node=np.arange(many),
         departure=np.array([_middle(waited[node == n], waited) for n in range(many)]),

@@ -178,7 +178,7 @@ def judged(problem: Problem, records: list[bytes | None]) -> tuple[int, int, int
     table = np.array(rows, np.int64).reshape(-1, 4)
     order, line, node, taken = table.T
     grams = taken * problem.unit_grams[orders.line_sku[line]]
-    carried = np.rint(net.lane_kg[node, orders.zone[order]] * grams / 1000)
+    carried = costs.carriage(net, node, orders.zone[order], grams)
     handled = net.handling[node] * taken
     parcel = np.unique(order * len(net.nodes) + node)
     of_order: Ints = parcel // len(net.nodes)

@@ -73,6 +73,15 @@ class LaneRow(Row):
     transit_hours: Annotated[float, Meta(ge=0, le=1e7)] = 0.0
 
 
+class StepRow(Row):
+    """Another rate on a lane, for heavier lines."""
+
+    node: str
+    zone: str
+    from_grams: Annotated[int, Meta(ge=1, le=10**9)]
+    per_kg_cents: _Cents
+
+
 class StockRow(Row):
     """Units of a SKU at a node."""
 
@@ -88,6 +97,7 @@ class WeightRow(Row):
     split_cents: _Cents
     unserved_line_cents: _Cents
     change_cents: _Cents
+    displaced_line_cents: _Cents = 0
 
 
 class PlanRow(Row):
@@ -159,6 +169,12 @@ TABLES: Final[Mapping[str, Table]] = {
         "per_kg_cents": "cents a kilogram",
         "transit_hours": "hours on the way",
     }),
+    "steps": Table(StepRow, {
+        "node": "from where",
+        "zone": "to where",
+        "from_grams": "what a line weighs at least for this rate; no row: one rate for all",
+        "per_kg_cents": "cents a kilogram instead of the lane's",
+    }),
     "stock": Table(StockRow, {
         "sku": "the SKU",
         "node": "where",
@@ -169,6 +185,7 @@ TABLES: Final[Mapping[str, Table]] = {
         "split_cents": "cents for each parcel of an order beyond its first",
         "unserved_line_cents": "cents for a line that is left, times the priority",
         "change_cents": "cents for an order that leaves from elsewhere than it stood",
+        "displaced_line_cents": "cents on top for a line that is left and stands somewhere",
     }),
     "plan": Table(PlanRow, {
         "order": "the order",

@@ -17,6 +17,7 @@ from solver.case import Case
 from solver.plan import Plan
 from solver.problem import (
     NO_GROUP,
+    NO_STEP,
     NOWHERE,
     UNBOUNDED,
     Bools,
@@ -31,6 +32,8 @@ from solver.problem import (
 
 #: An order without a date is never late.
 _NEVER_H: Final = 1e6
+#: Tables that a folder may do without, as if they had no rows.
+_OPTIONAL: Final = frozenset({"steps"})
 RowT = TypeVar("RowT", bound=columns.Row)
 
 
@@ -58,7 +61,8 @@ class _Table:
 
     def __init__(self, folder: Path, name: str, kind: type[RowT]) -> None:
         self.path = folder / f"{name}.parquet"
-        self.rows: list[Any] = list(read(self.path, kind))
+        there = name not in _OPTIONAL or self.path.exists()
+        self.rows: list[Any] = list(read(self.path, kind)) if there else []
 
     def ids(self, column: str) -> dict[str, int]:
         """The number of each row by its name, which it has alone."""
@@ -164,11 +168,30 @@ def _network(
         handling=table.values("handling_cents"),
         lane_fixed=fixed,
         lane_kg=per_kg,
+        lane_steps=_steps(tables["steps"], nodes, zones, fixed != NOWHERE),
         transit=transit,
         dock_node=np.arange(len(nodes)),
         departure=table.values("departure_hours", np.float64),
         capacity=table.values("capacity_parcels", without=UNBOUNDED),
     )
+
+
+def _steps(table: _Table, nodes: Mapping[str, int], zones: Mapping[str, int], lane: Bools) -> Ints:
+    """`Network.lane_steps`, the lightest of each ``lane`` (N x Z) first."""
+    node = table.numbers("node", nodes, "nodes.parquet")
+    zone = table.numbers("zone", zones, "lanes.parquet")
+    begins, cents = table.values("from_grams"), table.values("per_kg_cents")
+    for at in np.flatnonzero(~lane[node, zone])[:1].tolist():
+        raise table.wrong(at, "zone", "this pair has no lane; add it to lanes.parquet")
+    way = node * max(1, len(zones)) + zone
+    _once(table, "from_grams", way * (begins.max(initial=0) + 1) + begins)
+    order = np.lexsort((begins, way))
+    count = np.bincount(way, minlength=lane.size)
+    place = np.arange(len(way)) - (np.cumsum(count) - count)[way[order]]
+    steps = np.full((*lane.shape, count.max(initial=0), 2), (NO_STEP, 0), np.int64)
+    steps[node[order], zone[order], place, 0] = begins[order]
+    steps[node[order], zone[order], place, 1] = cents[order]
+    return steps
 
 
 def _once(table: _Table, column: str, keys: Ints) -> None:
@@ -227,6 +250,7 @@ def _weights(table: _Table) -> Weights:
         lateness_day=row.lateness_day_cents,
         split=row.split_cents,
         unserved_line=row.unserved_line_cents,
+        displaced_line=row.displaced_line_cents,
         change=row.change_cents,
     )
 

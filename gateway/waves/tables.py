@@ -12,7 +12,7 @@ from gateway.waves.columns import TABLES
 from solver.case import Case
 from solver.errors import ProblemFault
 from solver.plan import Plan
-from solver.problem import NO_GROUP, UNBOUNDED, Floats, Ints, Problem, first_lines
+from solver.problem import NO_GROUP, NO_STEP, UNBOUNDED, Floats, Ints, Problem, first_lines
 
 _KINDS: Final = {str: "string", int: "int64", float: "float64", bool: "bool"}
 
@@ -72,6 +72,7 @@ def write_case(folder: Path, case: Case, seconds: float) -> None:
         "split_cents": [weights.split],
         "unserved_line_cents": [weights.unserved_line],
         "change_cents": [weights.change],
+        "displaced_line_cents": [weights.displaced_line],
     })  # fmt: skip
     write_plan(folder, problem, case.plan, seconds)
 
@@ -95,6 +96,14 @@ def _write_network(folder: Path, case: Case, nodes: Any) -> None:
         "fixed_cents": net.lane_fixed[node, zone],
         "per_kg_cents": net.lane_kg[node, zone],
         "transit_hours": net.transit[node, zone],
+    })  # fmt: skip
+    begins = net.lane_steps[..., 0]
+    node, zone, step = np.nonzero((begins < NO_STEP) & (net.lane_fixed >= 0)[..., None])
+    _write(folder, "steps", {
+        "node": nodes[node],
+        "zone": _named(net.zones, zone),
+        "from_grams": begins[node, zone, step],
+        "per_kg_cents": net.lane_steps[node, zone, step, 1],
     })  # fmt: skip
 
 

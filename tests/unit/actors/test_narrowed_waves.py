@@ -12,7 +12,7 @@ from actors.waves.touching import Touching
 from actors.waves.wave import Report, WaveFailed, run
 from engine.commands import network
 from engine.record import CHANNEL, CUSTOMER, DELIVER_BY
-from solver.problem import NOWHERE
+from solver.problem import NO_STEP, NOWHERE
 from tests.builders import adjust
 from tests.wave_shop import Shop
 
@@ -95,6 +95,26 @@ def test_a_node_has_room_for_the_hours_that_it_is_open() -> None:
     shop.order("a", "z1", ("A", 1))
     near = built(shop).problem.network.nodes.index("near")
     assert built(shop).problem.network.capacity[near] == 16
+
+
+def test_what_weighs_much_leaves_from_where_its_weight_is_cheap() -> None:
+    """A wave weighs lines as the shards do: each by the rate that its own weight reaches."""
+    steps = [(1_000, 400), (2_000, 0)]
+    lanes = {"near": {"z1": 100}, "far": {"z1": 130}}
+    shop = Shop({"A": {"near": 8}}, lanes, steps={"near": steps})
+    for key, units in (("light", 1), ("middling", 3), ("heavy", 4)):
+        shop.order(key, "z1", ("A", units))
+    shop.told(0, adjust(("A", "far", 8, None)))
+    far, near = built(shop).problem.network.lane_steps.tolist()
+    assert (near, far) == ([list(map(list, steps))], [[[NO_STEP, 0]] * 2])
+    told = report()
+    asyncio.run(run(shop, told))
+    assert [shop.places(key) for key in ("light", "middling", "heavy")] == [
+        {("A", "near"): 1},
+        {("A", "far"): 3},
+        {("A", "near"): 4},
+    ]
+    assert (told.moved, told.saved_cents) == (1, 100 + 600 - 130)
 
 
 def test_units_that_are_short_are_not_there(shop: Shop) -> None:

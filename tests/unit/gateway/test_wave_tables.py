@@ -116,6 +116,9 @@ WRONG = [
     ("nodes", set_at(0, "handling_cents", -5), r"nodes.parquet, line 1: .*\$.handling_cents"),
     ("nodes", set_at(0, "size", 5), r"nodes.parquet, line 1: .*unknown field `size`"),
     ("lanes", again, r"lanes.parquet, line 5: this pair has a row before; leave one of them out"),
+    ("steps", again, r"steps.parquet, line 2: this pair has a row before; leave one of them out"),
+    ("steps", set_at(0, "zone", "z9"), r"steps.parquet, line 1: z9 is not in lanes.parquet; add"),
+    ("steps", set_at(0, "from_grams", 0), r"steps.parquet, line 1: .*>= 1.*\$.from_grams"),
     ("stock", set_at(0, "node", "n9"), r"stock.parquet, line 1: n9 is not in nodes.parquet; add"),
     ("stock", again, r"stock.parquet, line 3: this pair has a row before"),
     ("weights", again, r"weights.parquet has 2 rows; give one"),
@@ -136,6 +139,17 @@ def test_what_is_wrong_is_named_with_table_row_column_and_remedy(
         return
     with pytest.raises(Unreadable, match=message):
         read_folder(folder)
+
+
+def test_a_step_needs_its_lane(folder: Path) -> None:
+    rewrite(folder, "lanes", lambda found: found.pop())
+    with pytest.raises(Unreadable, match=r"steps.parquet, line 1: this pair has no lane; add it"):
+        read_folder(folder)
+
+
+def test_steps_may_be_left_out(folder: Path) -> None:
+    (folder / "steps.parquet").unlink()
+    assert read_folder(folder).problem.network.lane_steps.shape[2] == 0
 
 
 def test_a_table_that_is_missing_is_named(folder: Path) -> None:
