@@ -55,15 +55,18 @@ def late_cents(position: Position, demand: Demand) -> int:
     """What it weighs that units come behind the wanted date."""
     if demand.deliver_by_ms is None:
         return 0
-    late_ms = there_by(position, demand) - demand.deliver_by_ms
+    return _weighed(there_by(position, demand) - demand.deliver_by_ms)
+
+
+def _weighed(late_ms: int) -> int:
     return -(-late_ms * LATE_CENTS_PER_HOUR // _HOUR_MS) if late_ms > 0 else 0
 
 
 def costed(book: Book, units: int, demand: Demand) -> Choice:
     """The backings of units that are there, or of as many as few nodes have."""
-    whole = _whole(book, units, demand)
-    if whole is not None:
-        return [(whole, units)]
+    position = whole(book, units, demand)
+    if position is not None:
+        return [(position, units)]
     cheapest = taken(by_cost(book, units, demand, need=1).first(units, SPLIT_MAX), units)
     if sum(part for _, part in cheapest) == units:
         return cheapest
@@ -80,7 +83,7 @@ def taken(found: Iterable[Found], units: int) -> Choice:
     return chosen
 
 
-def _whole(book: Book, units: int, demand: Demand) -> Position | None:
+def whole(book: Book, units: int, demand: Demand) -> Position | None:
     """The cheapest position that has all units. Those further on cost more whatever they are."""
     assert demand.zone is not None
     if not worth_keeping(book, cost_key(view_name(book, demand), demand.zone, units, units)):
@@ -111,7 +114,7 @@ def looked_through(book: Book, units: int, demand: Demand) -> Position | None:
 
 def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, str]]:
     """(cents with lateness, without, priority, slot) of each position that has all units."""
-    lanes, bids = demand.lanes, demand.bids
+    lanes, bids, now_ms, due_ms = demand.lanes, demand.bids, demand.now_ms, demand.deliver_by_ms
     assert lanes is not None
     serves, there = serves_of(demand), units_of(book, demand.share)
     parcels, each, grams = bids.parcels, book.bids, book.members[1] * units
@@ -124,7 +127,9 @@ def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, 
         cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
         if parcels or each:
             cents += parcels.get(node, 0) + each.get(node, 0) * units
-        late = 0 if demand.deliver_by_ms is None else late_cents(position, demand)
+        late = 0
+        if due_ms is not None:  # What serves is at the node: it leaves from now on.
+            late = _weighed(lane.arrival(ready_at(place, now_ms)) - due_ms)
         found.append((cents + late, cents, place.priority, slot))
     return found
 

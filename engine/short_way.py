@@ -4,11 +4,12 @@ A drop is thousands of these a second; anything rarer goes the long way in ``hol
 the same.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from engine.bids import as_decided
 from engine.commands import Command, Reply
-from engine.costed import by_cost, looked_through
+from engine.costed import by_cost, looked_through, whole
 from engine.demand import OF_CAMPAIGN, Demand
 from engine.effects import HELD
 from engine.lanes import Lane, ready_at
@@ -19,7 +20,9 @@ from engine.record import (
     CHANNEL,
     COSTS,
     CUSTOMER,
+    DELIVER_BY,
     FIVE_MEMBERS,
+    PARTIAL,
     ZONE,
     Extra,
     pack,
@@ -34,7 +37,7 @@ from engine.visible import cost_key
 OK = Outcome.OK
 #: Members that a request may have here: of a campaign, and of none.
 _DECLARED: Final = frozenset({CAMPAIGN, CHANNEL, CUSTOMER, ZONE})
-_SENT: Final = frozenset({ZONE, CUSTOMER})
+_SENT: Final = frozenset({ZONE, CUSTOMER, DELIVER_BY, PARTIAL})
 #: A lane, and the cents of the units' weight on it.
 Way: TypeAlias = tuple[Lane, int]
 
@@ -60,7 +63,7 @@ def reserve_short(state: ShardState, command: Command, now_ms: int) -> Reply | N
         place = _declared(state, book, share, extra, units, now_ms)
     else:
         share = None
-        place = _sent(state, book, extra, units)
+        place = _sent(state, book, extra, units, now_ms)
     if place is None or not _within_limit(state, share, extra.get(CUSTOMER), units):
         return None
     position = place.position
@@ -133,12 +136,19 @@ def _declared(
     return Place(position, None)
 
 
-def _sent(state: ShardState, book: Book, extra: Extra, units: int) -> Place | None:
+def _sent(state: ShardState, book: Book, extra: Extra, units: int, now_ms: int) -> Place | None:
     """The cheapest place that has all units for everybody, where somebody says where to."""
     zone = extra.get(ZONE)
     if zone is None or book.restricted or book.waiting is not None or not extra.keys() <= _SENT:
         return None
-    return _cheapest(state, book, None, zone, units)
+    due_ms = extra.get(DELIVER_BY)
+    if due_ms is None:
+        return _cheapest(state, book, None, zone, units)
+    lanes = state.lanes.get(zone)
+    if lanes is None or due_ms <= now_ms:
+        return None
+    demand = Demand(zone=zone, lanes=lanes, bids=state.bids, now_ms=now_ms, deliver_by_ms=due_ms)
+    return _sent_from(whole(book, units, demand), lanes, units)
 
 
 def _cheapest(
@@ -158,7 +168,11 @@ def _cheapest(
             position = by_cost(book, units, demand, units).best()
     else:
         position = order.best()
+    return _sent_from(position, lanes, units)
+
+
+def _sent_from(position: Position | None, lanes: Mapping[str, Lane], units: int) -> Place | None:
     if position is None:
         return None
     lane = lanes[position.node]
-    return Place(position, (lane, lane.by_weight(book.members[1] * units)))
+    return Place(position, (lane, lane.by_weight(position.book.members[1] * units)))
