@@ -8,7 +8,7 @@ from typing import Any, Final
 from actors.logs import HOSTS_LOG
 from actors.ray_environment import prepare_environment
 from actors.waves.agenda import Automatic
-from engine.errors import StoreLost, StoreRefused
+from engine.errors import CannotStart, StoreLost, StoreRefused
 from engine.limits import CLOSED_WINDOW_MS
 from engine.record import Durability
 from engine.store.protocol import Right
@@ -27,6 +27,7 @@ def start_ray(temp: Path) -> None:
     prepare_environment()
     import ray
 
+    _leave_out_what_nobody_asks()
     ray.init(
         address="local",
         num_cpus=2,
@@ -39,6 +40,24 @@ def start_ray(temp: Path) -> None:
         namespace=NAMESPACE,
     )
     _let_agents_end_at_once(temp)
+
+
+def _leave_out_what_nobody_asks() -> None:
+    """Keep Ray from starting its autoscaler, its relay of logs and its web API.
+
+    None of them has any work here: there is one machine, hosts write a log of their own, and the
+    dashboard is off. Each is a process of 80 MB that takes a second of a core while hosts would
+    load. `ray start` has an option for each, `ray.init` for none (Ray 2.60).
+    """
+    from ray._private.node import Node
+
+    def nothing(_node: Node, **_options: object) -> None:
+        return None
+
+    for start in ("start_monitor", "start_log_monitor", "start_api_server"):
+        if not hasattr(Node, start):
+            raise CannotStart(f"this Ray has no {start}: install the one of constraints.txt")
+        setattr(Node, start, nothing)
 
 
 def _let_agents_end_at_once(temp: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import httpx
 import psutil
 import pytest
+import ray
 
 from bench.processes import Child, module
 from tests.builders import binary_or_skip
@@ -52,6 +53,10 @@ class Shop:
     def store(self) -> dict[int, psutil.Process]:
         """The store's server."""
         return self.parts("valkey-server", "redis-server")
+
+    def ray(self) -> dict[int, psutil.Process]:
+        """What Ray runs from its own folder."""
+        return self.parts(f"{Path(ray.__file__).parent}{os.sep}")
 
     def surely(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """The definite answer; over a connection of its own, so that any worker may give it."""
@@ -134,6 +139,11 @@ def test_workers_and_store_are_started_again(tmp_path: Path, store: str) -> None
     with up(tmp_path / "data", "--workers", "2", "--store", store) as shop:
         assert len(shop.workers()) == 2
         assert len(shop.store()) == 1
+        # Ray has what hosts need, and nothing that costs them a core while they load.
+        until(
+            lambda: shop.parts("raylet/raylet", "gcs/gcs_server").keys() == shop.ray().keys(),
+            "Ray runs more",
+        )
         until(lambda: shop.listening() == 2, "one worker does not serve")
         shop.found(units=1_000)
         shop.sell(20)
