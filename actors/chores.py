@@ -18,6 +18,7 @@ from actors.folding import bound_events
 from actors.keeper import Keeper
 from actors.news import News
 from actors.offers import Offers
+from actors.queues import Exchange, Row
 from engine import commands
 from engine.commands import Command, Reply, shares, waiting
 from engine.holds import is_uncollected
@@ -45,6 +46,7 @@ _TIDY_EVERY_S: Final = 30.0
 _NETWORK_EVERY_S: Final = 0.5
 _KEEP_EVERY_S: Final = 0.5
 _DEMAND_EVERY_S: Final = 1.0
+_QUEUES_EVERY_S: Final = 1.0
 _CLOCK_EVERY_S: Final = 10.0
 _WEIGH_EVERY_S: Final = 10.0
 #: Pieces that ask home in one round.
@@ -65,6 +67,10 @@ class Peers(Protocol):
 
     async def call(self, shard: int, command: Command, deadline_at: float) -> Reply:
         """One command to a shard."""
+        ...
+
+    async def tell_queues(self, told: list[Row], since: int) -> tuple[int, list[Row]]:
+        """Tell the supervisor what stores are to prepare, and hear it."""
         ...
 
 
@@ -97,6 +103,8 @@ class Chores:
         self._arrivals = Arrivals(host, self._call)
         self._offers = Offers(host, self._call)
         self._announcer = Announcer(host)
+        self._queues = Exchange(host)
+        self._exchanging: asyncio.Task[Any] | None = None
         self._sweeping: set[ShardOwner] = set()  # Whose last sweep is not answered yet.
         self._weighing: set[ShardOwner] = set()  # Whose event stream is being bounded.
 
@@ -114,6 +122,7 @@ class Chores:
         tidy, follow = _Rhythm(_TIDY_EVERY_S), _Rhythm(_NETWORK_EVERY_S)
         weigh, compare = _Rhythm(_WEIGH_EVERY_S), _Rhythm(_CLOCK_EVERY_S)
         keep, tell = _Rhythm(_KEEP_EVERY_S), _Rhythm(_DEMAND_EVERY_S)
+        exchange = _Rhythm(_QUEUES_EVERY_S)
         while True:
             await asyncio.sleep(_EVERY_S)
             chores = [_watch, self._sweep, self._serve_waiting, self._offers.ask, self._news.bring,
@@ -126,6 +135,9 @@ class Chores:
             for owner in list(self._host.owners.values()):
                 for chore in chores:
                     self._do(chore, owner)
+            if exchange.due() and (self._exchanging is None or self._exchanging.done()):
+                assert self._peers is not None
+                self._exchanging = self._host.start(self._queues.round(self._peers.tell_queues))
             if compare.due():
                 self._host.start(self._clocks.compare())
 

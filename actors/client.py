@@ -15,6 +15,7 @@ from actors import audit, campaigns, feed, sagas, stockroom
 from actors.batching import Entry, HostQueue
 from actors.counts import Counts
 from actors.lane import LaneLine, Line, LineLost, connect
+from actors.queues import Row
 from actors.shard_map import ShardMap
 from engine import commands
 from engine.commands import FINISHING, Command, Reply
@@ -261,6 +262,14 @@ class Client:
         asked = {"m": "counts", "worker": worker, "counts": counts}
         total: Counts = msgpack.unpackb(await self._control.call(msgpack.packb(asked)))
         return total
+
+    async def tell_queues(self, told: list[Row], since: int) -> tuple[int, list[Row]]:
+        """See ``queues.Board.take``. Raises ``LineLost``."""
+        if self._control is None:
+            raise LineLost("the supervisor is not connected")
+        asked = {"m": "queues", "told": told, "since": since}
+        version, rows = msgpack.unpackb(await self._control.call(msgpack.packb(asked)))
+        return version, rows
 
     # What takes more than one command
 

@@ -18,6 +18,7 @@ import structlog
 
 from actors.counts import Totals
 from actors.lane import LaneLine, LaneServer, Respond, connect
+from actors.queues import Board
 from actors.shard_map import ShardMap
 from engine.errors import StoreLost, StoreRefused, TidegateError
 from engine.limits import HEALTH_EVERY_MS, HEALTH_SILENCE_MS
@@ -97,6 +98,7 @@ class Supervisor:
         self._refused_by_term = False
         self._lane = LaneServer(control, self._serve)
         self._totals = Totals()
+        self._queues = Board()
         self._changed: list[Future[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._assigning: set[int] = set()
@@ -357,6 +359,8 @@ class Supervisor:
             respond(msgpack.packb(self._renew(asked["host"], asked["shards"])))
         elif asked["m"] == "counts":
             respond(msgpack.packb(self._totals.take(asked["worker"], asked["counts"])))
+        elif asked["m"] == "queues":
+            respond(msgpack.packb(self._queues.take(asked["told"], asked["since"])))
 
     async def _tell_map(self, known: int, respond: Respond) -> None:
         """Answer at once if there is news, else when there is."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from engine.bids import as_decided
 from engine.costed import there_by
 from engine.lanes import ready_at
+from engine.pickups import join
 from engine.record import BACKINGS, Line
-from engine.stock import Position
 
 if TYPE_CHECKING:
     from engine.demand import Demand
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 #: By backing: [there by (ms) or None, fixed cents or None, cents by weight or None], and where
 #: bid prices were in force their cents and version, see ``bids.as_decided``.
 Costs: TypeAlias = dict[str, list[Any]]
-
-
-def ready_by(position: Position, demand: "Demand") -> int:
-    """When what is to be collected at a node is ready: once it has come, in opening hours."""
-    return ready_at(position.place, there_by(position, demand))
 
 
 def carry_over(costs: Costs, old: str, new: str, units: int, standing: int) -> None:
@@ -49,6 +44,7 @@ def carry_over(costs: Costs, old: str, new: str, units: int, standing: int) -> N
 def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Costs:
     """What is to be told of the backings of lines that lie on this shard."""
     costs: Costs = {}
+    turns: dict[str, int] = {}  # By store: when it begins with this order.
     for line in lines:
         book = state.books[line[0]]
         if demand.lanes is None and not book.supplies and not demand.pickup:
@@ -56,8 +52,11 @@ def costs_of(state: "ShardState", lines: Iterable[Line], demand: "Demand") -> Co
         for at in range(BACKINGS, len(line), 2):
             position = book.positions[line[at]]
             lane = demand.lanes.get(position.node) if demand.lanes is not None else None
-            if demand.pickup:  # Ready for whoever collects it; nothing is sent.
-                costs[position.backing] = [ready_by(position, demand), 0, 0]
+            if demand.pickup:  # Ready for whoever collects it, once it has come; nothing is sent.
+                if position.node not in turns:
+                    turns[position.node] = join(state, position.place, demand.now_ms)
+                begins_ms = max(turns[position.node], there_by(position, demand))
+                costs[position.backing] = [ready_at(position.place, begins_ms), 0, 0]
                 continue
             if lane is None and position.supply is None:
                 continue

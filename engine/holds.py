@@ -11,10 +11,11 @@ from engine.demand_log import note
 from engine.effects import HELD
 from engine.events import Event
 from engine.granting import grant, refuse, short_reply, store_hold
-from engine.lanes import ready_at
+from engine.lanes import HOUR_MS, ready_at
 from engine.late_payments import HOLD_AGAIN, instead, late_policy, short_again, wanted_again
 from engine.limits import PICKUP_HOLD_HOURS_DEFAULT
 from engine.outcome import Outcome
+from engine.pickups import leave
 from engine.record import (
     BACKINGS,
     COSTS,
@@ -219,14 +220,17 @@ def _confirm_held(state: ShardState, key: str, reservation: Reservation) -> None
 
 
 def _kept_until(state: ShardState, reservation: Reservation) -> int:
-    """How long stores keep what was ordered for pickup, from when it is ready."""
-    now_ms = state.effects.now_ms
-    until_ms = now_ms
+    """How long stores keep what was ordered for pickup, from when it is ready.
+
+    As was promised, or by the hours of now: they may have changed since.
+    """
+    until_ms = now_ms = state.effects.now_ms
+    promised_ms = max([now_ms, *[told[0] for told in reservation.extra.get(COSTS, {}).values()]])
     for line in reservation.lines:
         place = state.nodes[line[1]]
-        ready_ms = max(now_ms, ready_at(place, now_ms))
+        ready_ms = max(promised_ms, ready_at(place, now_ms))
         hours = place.members.get("pickup_hold_hours", PICKUP_HOLD_HOURS_DEFAULT)
-        until_ms = max(until_ms, ready_ms + hours * 3_600_000)
+        until_ms = max(until_ms, ready_ms + hours * HOUR_MS)
     return until_ms
 
 
@@ -281,6 +285,7 @@ def end(state: ShardState, key: str, reservation: Reservation, status: Status, n
 
 def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -> None:
     """Free the units of a reservation that lie on this shard and have not been shipped."""
+    leave(state, reservation)
     for (sku, node), units in units_left(reservation).items():
         book = state.books.get(sku)
         if book is None:

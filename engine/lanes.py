@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from engine.stock import Node
 
 DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 MINUTE_MS: Final = 60_000
 _GRAMS: Final = 1000  # Of a kilogram.
 #: Days looked ahead for a place to be open; one that never is counts as always open.
@@ -58,16 +59,27 @@ def table_of(packed: bytes) -> dict[str, Lane]:
 
 def ready_at(place: "Node", from_ms: int) -> int:
     """When a node has a line ready that it hears of then: handled while it is open."""
-    left: int = place.handling_ms
     if place.cutoff_minute is not None and from_ms % DAY_MS > place.cutoff_minute * MINUTE_MS:
         from_ms = (from_ms // DAY_MS + 1) * DAY_MS
+    return open_until(place, from_ms, place.handling_ms)
+
+
+def open_until(place: "Node", from_ms: int, left_ms: int) -> int:
+    """When a node has been open for so long since then; one that never is counts as always open."""
     if not place.opening:
-        return from_ms + left
-    for begins, ends in _open(place, from_ms, from_ms + _DAYS_AHEAD * DAY_MS):
-        if begins + left <= ends:
-            return begins + left
-        left -= ends - begins
-    return from_ms + left
+        return from_ms + left_ms
+    week_ms = sum(len(days) * (closes - opens) for days, opens, closes in place.opening) * MINUTE_MS
+    if not week_ms:
+        return from_ms + left_ms
+    weeks = max(0, left_ms - 1) // week_ms
+    from_ms += weeks * 7 * DAY_MS
+    left_ms -= weeks * week_ms
+    begins = from_ms
+    for begins, ends in _open(place, from_ms, from_ms + 8 * DAY_MS):
+        if begins + left_ms <= ends:
+            break
+        left_ms -= ends - begins
+    return begins + left_ms
 
 
 def open_within_a_day(place: "Node", from_ms: int) -> int:

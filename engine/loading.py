@@ -9,6 +9,7 @@ from engine.announcing import TOLD
 from engine.backings import units_left
 from engine.bids import OF_NODES, OF_SKU, Bids
 from engine.network import load_element
+from engine.pickups import QUEUE, Queue
 from engine.record import (
     BACKINGS,
     CUSTOMER,
@@ -37,7 +38,7 @@ class LoadedState(ShardState):
             kind, _, rest = name.partition("|")
             if kind in ("n", "l", "p", "h", "b"):
                 load_element(self, name, unpack(value))
-            elif kind in ("N", OF_NODES, "x"):
+            elif kind in ("N", OF_NODES, "x", QUEUE):
                 self._load_beside(kind, rest, unpack(value))
             elif kind == "k":
                 self.books[rest] = Book(rest, unpack(value))
@@ -83,6 +84,8 @@ class LoadedState(ShardState):
             self.network = value
         elif kind == OF_NODES:
             self.bids = Bids(*value)
+        elif kind == QUEUE:
+            self.queues.put(rest, Queue(*value))
         else:
             self.movements.load(rest, value)
 

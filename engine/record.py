@@ -47,8 +47,8 @@ REBACKED: Final = "j"
 
 #: Members that say which share and limits the units count in.
 DRAWN_ON: Final = (CHANNEL, CAMPAIGN, CUSTOMER)
-#: Members that pieces keep: these, and when units on their way are wanted.
-KEPT_BY_PIECES: Final = (*DRAWN_ON, DELIVER_BY, PREORDER)
+#: Members that pieces keep: these, when units on their way are wanted, and whether it is collected.
+KEPT_BY_PIECES: Final = (*DRAWN_ON, DELIVER_BY, PREORDER, PICKUP)
 #: Those a payment after expiry asks by again.
 ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, DELIVER_BY, PREORDER, LIMITS)
 #: Members with which only the owner may speak of stock: no sold-out hint is ever given to them,

@@ -18,6 +18,7 @@ from engine.lanes import Lane
 from engine.limits import CLOSED_WINDOW_MS, DUE_MS, SWEEP_MAX
 from engine.low_stock import watch
 from engine.movements import Movements
+from engine.pickups import Queues
 from engine.record import (
     FLAGS_AT,
     FOUR_MEMBERS,
@@ -65,8 +66,7 @@ class ShardState:
         self.level_flags = LEVEL_UNIT * level
         self.level = level
         self.window_ms = window_ms  # How long ended reservations answer for their keys.
-        self.seq, self.head = 0, b""
-        self.epoch = 0
+        self.seq, self.head, self.epoch = 0, b"", 0
         self.books: dict[str, Book] = {}
         self.nodes: dict[str, Node] = {}
         self.network = 0  # Version of nodes, lanes, pools, channels and bundles.
@@ -99,6 +99,7 @@ class ShardState:
         self.ended_supplies: dict[str, int] = {}  # When, by backing.
         self.untold: set[str] = set()  # Pieces whose homes do not know their backings yet.
         self.campaigns: dict[str, list[Any]] = {}  # Net only: [state, members, since when].
+        self.queues = Queues()
         self.stopped_skus: set[str] = set()  # Not sold until somebody has looked.
         #: SKUs and places in their lists from which on takers may be those of keys free again.
         self.untidied: list[tuple[str, int]] = []

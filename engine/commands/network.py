@@ -20,3 +20,11 @@ def define(elements: Mapping[str, Any]) -> Command:
 def define_lanes(rows: Sequence[Sequence[Any]]) -> Command:
     """Add or replace lanes: ``[node, zone, *lanes.Lane]``. → as ``define``, then how many lanes."""
     return [Op.DEFINE_LANES, rows]
+
+
+def queued_elsewhere(rows: Sequence[Sequence[Any]]) -> Command:
+    """Tell how many orders have joined stores' queues on other shards, and left them early.
+
+    ``[node, joined, left]``: each is the sum since ever, see ``pickups``. → OK
+    """
+    return [Op.QUEUED_ELSEWHERE, rows]

@@ -1,5 +1,6 @@
 """Bought online, collected in a store: ready by a time in its opening hours, kept for a while."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import httpx
 
 from engine import commands
+from engine.ids import shard_of
 from engine.ledger import Ledger
 from engine.outcome import Outcome
 from engine.record import PICKUP, Reservation, Status
 from tests.builders import NOW_MS, reserve, stocked_ledger
+from tests.cluster import SHARDS
 
 Fresh = Callable[[str], str]
 Stocked = Callable[..., str]
@@ -45,6 +48,36 @@ def test_a_pickup_is_ready_by_a_time(http: httpx.Client, fresh: Fresh, stocked: 
     assert until >= datetime.fromisoformat(later) + timedelta(hours=47)
     missing = {"id": fresh("key"), "fulfilment": "pickup", "lines": [{"sku": sku, "quantity": 1}]}
     assert http.post("/v1/reservations", json=missing).json()["field"] == "lines[0].node"
+
+
+def ready(answer: httpx.Response) -> datetime:
+    assert answer.status_code == 201, answer.text
+    return datetime.fromisoformat(answer.json()["lines"][0]["backings"][0]["deliver_by"])
+
+
+def test_a_busy_store_is_ready_later_whichever_shard_is_asked(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    """Four orders an hour: those of one SKU make those of another wait."""
+    node = fresh("store")
+    skus: dict[int, str] = {}
+    while len(skus) < 2:
+        sku = stocked(**{node: 9})
+        skus[shard_of(sku, SHARDS)] = sku
+    here, elsewhere = skus.values()
+    body = {"kind": "store", "handling_hours": 2, "capacity_per_hour": 4}
+    assert http.put(f"/v1/nodes/{node}", json=body).status_code == 200
+    orders = [ordered(http, here, fresh("key"), node) for _ in range(5)]
+    first, last = ready(orders[0]), ready(orders[-1])
+    assert abs(last - first - timedelta(hours=1)) < timedelta(seconds=10)
+    give_up = time.monotonic() + 20
+    while True:
+        other = ordered(http, elsewhere, fresh("key"), node)
+        if ready(other) - last > timedelta(minutes=14):
+            return
+        assert http.post(f"/v1/reservations/{other.json()['id']}/release").status_code == 200
+        assert time.monotonic() < give_up, "the other shard has not heard of it"
+        time.sleep(0.1)
 
 
 def test_what_nobody_collects_goes_back_on_sale() -> None:
