@@ -12,7 +12,8 @@
   (the network, adjustments), ``campaigns`` with the ``keeper`` that finishes their steps,
   ``supplies`` with the ``arrivals`` that receipts leave to do, ``promising`` (baskets), ``feed``
   (events) and what of them is ``shown``, ``audit`` with ``books`` and ``reused`` (keys)
-* what all processes share: ``logs``, ``counts`` of the gateway's workers, the garbage ``collector``
+* what all processes share: ``logs``, ``counts`` of the gateway's workers, ``queues`` of stores that
+  prepare what is collected, the garbage ``collector``
 
 Hosts and gateways are told apart by who starts them, never by code: any of them may be in one
 process, as they are in tests.

@@ -9,6 +9,7 @@ from engine.ids import shard_of
 from engine.limits import RETRY_AFTER_MS
 from engine.outcome import Outcome, but_for_copies
 from engine.stock import SupplyMembers
+from engine.to_store import shard_named_in
 
 _REFUSED: Final = (
     Outcome.UNKNOWN_SKU, Outcome.UNKNOWN_NODE, Outcome.SHORT, Outcome.OUT_OF_RANGE,
@@ -66,7 +67,9 @@ async def ask(
 
     LOST: not all of them yet; the owner goes on by itself.
     """
-    found = but_for_copies(await client.call(client.net, supplies.find_supply(name), deadline_at))
+    made_by = shard_named_in(name)
+    knows = client.net if made_by is None or made_by >= client.shards else made_by
+    found = but_for_copies(await client.call(knows, supplies.find_supply(name), deadline_at))
     if found[0] != Outcome.OK:
         return found
     sku = found[1]

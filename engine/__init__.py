@@ -15,6 +15,7 @@
   ``costing`` what is told of it, ``tariff`` lanes for those who have none; ``short_way`` one line
   of a drop, quickly
 * ``moving`` promises from node to node, for who plans many orders at once
+* ``pickups`` when a store gets to an order that is collected there, ``to_store`` what it is sent
 * ``promising`` what a basket could have, ``superseding`` a cart's new version, ``demand_log`` what
   was refused
 * ``record`` a reservation as bytes, ``ids`` routing and digests, ``filter`` sold-out hints

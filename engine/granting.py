@@ -16,6 +16,7 @@ from engine.shares import Counts, Share
 from engine.sourcing import available, choose, wished
 from engine.state import ShardState
 from engine.stock import Book, Position
+from engine.to_store import send_over, sender
 from engine.together import together
 from engine.totals import Total
 
@@ -59,6 +60,7 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
     """
     granted: list[Line] = [[sku, wish, units] for sku, wish, units in lines]
     taken: list[tuple[Position, int, Account | None]] = []
+    sent: list[tuple[Line, Position, int]] = []  # To the store where they are collected.
     before = shares_of(state, lines, demand)
     ordered = sorted(granted, key=lambda line: line[1] is None)
     at_once = _together(state, ordered, demand)
@@ -69,7 +71,14 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
         if at_once is not None:
             found = [(at_once[at], units)]
         else:
-            found = _sources(book, wish, min(units, most(book, demand, units)), demand)
+            may = min(units, most(book, demand, units))
+            found = _sources(book, wish, may, demand)
+            missing = units - sum(part for _, part in found)
+            if demand.pickup and wish is not None and missing and may == units:
+                origin = sender(state, book, wish, missing, demand)
+                if origin is not None:
+                    found = [*found, (origin, missing)]
+                    sent.append((line, origin, missing))
         if not demand.partial and sum(part for _, part in found) < units:
             break
         for position, part in found:
@@ -80,6 +89,8 @@ def grant(state: ShardState, lines: Sequence[Line], demand: Demand) -> list[Line
             line.extend((position.slot, part))
     else:
         if taken:
+            for line, origin, units in sent:
+                _send(state, line, origin, units)
             return granted
     for position, part, counted in reversed(taken):
         state.hold(position, -part)
@@ -111,6 +122,14 @@ def store_hold(
         state.taken(line, key)
     state.schedule(key, expires_at_ms)
     return record
+
+
+def _send(state: ShardState, line: Line, origin: Position, units: int) -> None:
+    """Units held where they are, the last of a line, are held on their way to its store instead."""
+    state.hold(origin, -units)
+    position = send_over(state, origin, line[1], units)
+    state.hold(position, units)
+    line[-2] = position.slot
 
 
 #: A book, the name of a share of it, and the share with its counts; None where there is none.

@@ -43,6 +43,7 @@ from engine.sourcing import withheld
 from engine.state import PIECE, ShardState
 from engine.stock import rose
 from engine.superseding import take_over
+from engine.to_store import call_back_unpaid
 
 OK = Outcome.OK
 _HELD = Status.HELD
@@ -302,6 +303,8 @@ def give_back(state: ShardState, reservation: Reservation, *, confirmed: bool) -
         rose(position)
         review(state, position)
         late_ended(state, position, reservation, units)
+        if not confirmed:
+            call_back_unpaid(state, position)
 
 
 def owe(state: ShardState, key: str, reservation: Reservation) -> None:

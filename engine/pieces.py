@@ -38,6 +38,7 @@ from engine.shortfalls import review
 from engine.state import ATTEMPT, PIECE, ShardState
 from engine.stock import rose
 from engine.superseding import take_over
+from engine.to_store import call_back_unpaid
 
 OK = Outcome.OK
 
@@ -217,6 +218,7 @@ def _give(state: ShardState, own: list[Line], whole: list[Line], demand: Demand)
             for at in range(3, len(line), 2):
                 position = state.position(line[0], line[at])
                 state.hold(position, -line[at + 1])
+                call_back_unpaid(state, position)
                 if counted is not None:
                     counted.count(state, -line[at + 1])
 

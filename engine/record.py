@@ -53,7 +53,7 @@ KEPT_BY_PIECES: Final = (*DRAWN_ON, DELIVER_BY, PREORDER, PICKUP)
 ASKED_BY: Final = (*DRAWN_ON, ZONE, PICKUP, DELIVER_BY, PREORDER, LIMITS)
 #: Members with which only the owner may speak of stock: no sold-out hint is ever given to them,
 #: nor does one hold them up.
-OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER, SUPERSEDES})
+OWNER_LOOKS: Final = frozenset({PARTIAL, DELIVER_BY, CAMPAIGN, PREORDER, SUPERSEDES, PICKUP})
 #: Where the first line's backings begin within a line.
 BACKINGS: Final = 3
 

@@ -26,6 +26,7 @@ from engine.record import COSTS, Reservation, Status, pack
 from engine.shortfalls import late_ended, review, review_late, shortfall_rows
 from engine.state import ShardState
 from engine.stock import Book, Position, Stock, Supply, SupplyMembers, rose
+from engine.supply_names import name_here
 
 OK = Outcome.OK
 #: What the elements of a reported supply are.
@@ -103,6 +104,14 @@ def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
         return [Outcome.UNKNOWN_NODE, unknown]
     if sum(not _members(at)[1].ended_at_ms for at in book.supplies.values()) >= SUPPLIES_OPEN_MAX:
         return [Outcome.OUT_OF_RANGE, sku, node]
+    opened = send(state, book, node, name, members)
+    return _told(state, opened) if isinstance(opened, Position) else opened
+
+
+def send(
+    state: ShardState, book: Book, node: str, name: str, members: SupplyMembers
+) -> Position | Reply:
+    """Let units be on their way to a node, those of a transfer from another; or why not."""
     if members.from_node is not None:
         refused = _send_off(state, book, members)
         if refused is not None:
@@ -110,7 +119,7 @@ def open_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     position = _add(state, book, node, Supply(name, members))
     state.correct(position, members.quantity)
     _change(state, position, Event.SUPPLY_OPENED)
-    return _told(state, position)
+    return position
 
 
 def _send_off(state: ShardState, book: Book, members: SupplyMembers) -> Reply | None:
@@ -300,11 +309,29 @@ def cancel_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     if members.pending:
         return [Outcome.IN_PROGRESS, IN_PROGRESS_RETRY_MS]  # What has come has still to be moved.
     back = position.on_hand if members.from_node is not None else 0
-    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled", ended_at_ms=now_ms)
+    _cancel(state, position)
     if position.backing in state.late:
         review_late(state, position)  # What does not come is not late.
     _begin_arrival(state, position, back, last=True)
     return _go_on(state, position)
+
+
+def _cancel(state: ShardState, position: Position) -> None:
+    ended_at_ms = state.effects.now_ms
+    _change(state, position, Event.SUPPLY_CANCELLED, state="cancelled", ended_at_ms=ended_at_ms)
+
+
+def call_back(state: ShardState, position: Position) -> None:
+    """Cancel an open transfer of which nothing is promised: all of it goes back at once."""
+    units = position.on_hand
+    to = _at(state, position.book, _members(position)[1].from_node or position.node)
+    coming, there = position.stock, to.stock
+    _cancel(state, position)
+    _change(state, position, None, last=True)
+    _put_down(state, position, to, units)
+    state.movements.note(state, to, units)
+    _adjusted(state, to, there, "transfer")
+    _adjusted(state, position, coming, "transfer")
 
 
 def read_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
@@ -349,6 +376,8 @@ def forget_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
         state.ended_supplies[backing] = ended_at_ms
 
     state.undo(restore)
+    if name in state.supply_names:  # One that was made here.
+        name_here(state, name, None)
     book.leave(position)
     del state.ended_supplies[backing]
     for kind in ("u", "q"):

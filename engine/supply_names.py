@@ -1,4 +1,7 @@
-"""At ``net``: which SKU a supply is of. Its id must find its shard, and names one supply only."""
+"""At ``net``: which SKU a supply is of. Its id must find its shard, and names one supply only.
+
+Supplies that a shard makes by itself it names itself, see ``to_store``.
+"""
 
 from engine.commands import Command, Reply
 from engine.events import Event
@@ -26,6 +29,11 @@ def unname_supply(state: ShardState, command: Command, now_ms: int) -> Reply:
     if known is not None and known[1] == digest.hex():
         _name(state, name, None)
     return [OK]
+
+
+def name_here(state: ShardState, name: str, sku: str | None) -> None:
+    """Know a supply that this shard has made by itself; None: no more."""
+    _name(state, name, None if sku is None else [sku, ""])
 
 
 def _name(state: ShardState, name: str, entry: list[str] | None) -> None:

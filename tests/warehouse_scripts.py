@@ -13,12 +13,13 @@ from engine.record import (
     DELIVER_BY,
     LIMITS,
     PARTIAL,
+    PICKUP,
     PREORDER,
     ZONE,
 )
 from engine.stock import SupplyMembers, Terms
 from engine.totals import UNPAID
-from tests.builders import reserve
+from tests.builders import WAREHOUSE, define_node, reserve
 from tests.scripts import FOREIGN, HOUR_MS, NODES, SKUS, Script
 
 _CHANNELS: Final = ("live", "shop")
@@ -41,7 +42,8 @@ class WarehouseScript(Script):
             self.asked_for, self.asked_for, self.asked_for, self.looked_at, self.looked_at,
             self.marked, self.unserved, self.moved, self.hinted, self.hinted, self.reassigned,
             self.waited, self.waited, self.waited, self.left, self.priced, self.limited,
-            self.limited, self.limited, self.declared,
+            self.limited, self.limited, self.declared, self.collected, self.collected,
+            self.busy_store,
         ]  # fmt: skip
 
     def sku(self) -> str:
@@ -192,6 +194,22 @@ class WarehouseScript(Script):
             supplies.name_supply(name, "A", digest), supplies.name_supply(name, "A", digest),
             supplies.unname_supply(name, digest), supplies.find_supply(name),
         ))  # fmt: skip
+
+    def collected(self) -> Command:
+        """A pickup, of units that the store may have to be sent."""
+        line = (self.sku(), self.random.randint(1, 4), self.random.choice(NODES))
+        return reserve(
+            self.new(), line, hold_ms=self.random.choice((500, 60_000)), **{PICKUP: True}
+        )
+
+    def busy_store(self) -> Command:
+        """A node where lanes lead, that prepares so many an hour, or what others asked of it."""
+        node = self.random.choice(NODES)
+        if self.random.random() < 0.3:
+            joined = self.random.randint(0, 9)
+            return network.queued_elsewhere([[node, joined, self.random.randint(0, joined)]])
+        members = {**WAREHOUSE, "zone": "north", "capacity_per_hour": 2, "handling_hours": 1}
+        return define_node(node, members)
 
     def lane(self) -> Command:
         """Lanes from some nodes, or a pool of them."""

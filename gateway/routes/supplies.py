@@ -13,6 +13,7 @@ from engine.record import pack
 from engine.shortfalls import SHORTFALL_MEMBERS
 from engine.stock import SupplyMembers
 from engine.supplies import SUPPLY_MEMBERS
+from engine.to_store import PREFIX
 from gateway.cold import Ask
 from gateway.contract.supplies import DelayBody, ReceiveBody, SupplyBody, TransferBody
 from gateway.problems import Refused, invalid, of_read, of_reply
@@ -84,6 +85,10 @@ async def _opened(
     cap: int | None,
 ) -> Response:
     name, sku = checked_id(body.id, "id"), checked_id(body.sku, "sku")
+    if name.startswith(PREFIX):
+        raise Refused(
+            invalid("id", f"{PREFIX} begins ids of transfers made for pickups; choose one")
+        )
     checked_id(node, path)
     at_ms = instant(body.available_at, "available_at")
     asked = pack([kind, sku, node, origin, body.quantity, at_ms, cap])

@@ -80,6 +80,43 @@ def test_a_busy_store_is_ready_later_whichever_shard_is_asked(
         time.sleep(0.1)
 
 
+def test_a_store_that_has_none_gets_it_by_a_transfer(
+    http: httpx.Client, fresh: Fresh, stocked: Stocked
+) -> None:
+    store, depot, zone, key = fresh("store"), fresh("depot"), fresh("zone"), fresh("key")
+    sku = stocked(**{depot: 2})
+    assert http.put(f"/v1/nodes/{store}", json={"kind": "store", "zone": zone}).status_code == 200
+    lane = {"node": depot, "zone": zone, "fixed_cents": 90, "per_kg_cents": 0,
+            "transit_hours": 30}  # fmt: skip
+    assert http.put("/v1/lanes", json={"lanes": [lane]}).status_code == 200
+    now = datetime.now(UTC)
+    give_up = time.monotonic() + 20
+    while (held := ordered(http, sku, key, store)).status_code == 409:  # No lane there yet.
+        assert time.monotonic() < give_up, held.text
+        time.sleep(0.1)
+    assert abs(ready(held) - now - timedelta(hours=30)) < timedelta(seconds=30)
+    backing = held.json()["lines"][0]["backings"][0]
+    supply = http.get(f"/v1/supplies/{backing['supply']}").json()["supply"]
+    told = {name: supply[name] for name in ("kind", "node", "from_node", "quantity", "promised")}
+    assert told == {
+        "kind": "transfer", "node": store, "from_node": depot, "quantity": 1, "promised": 1,
+    }  # fmt: skip
+    assert http.post(f"/v1/reservations/{held.json()['id']}/confirm").status_code == 200
+    arrived = http.post(
+        f"/v1/supplies/{backing['supply']}/receive",
+        json={"quantity": 1, "final": True},
+        headers={"Idempotency-Key": fresh("receipt")},
+    )
+    assert arrived.status_code == 200, arrived.text
+    line = http.get(f"/v1/reservations/{held.json()['id']}").json()["lines"][0]
+    (there,) = line["backings"]
+    assert (there["node"], there.get("supply"), there["quantity"]) == (store, None, 1)
+    body = {"id": "pickup:mine", "kind": "return", "sku": sku, "node": store, "quantity": 1,
+            "available_at": "2027-01-01T00:00:00Z"}  # fmt: skip
+    refused = http.post("/v1/supplies", json=body)
+    assert (refused.status_code, refused.json()["field"]) == (422, "id")
+
+
 def test_what_nobody_collects_goes_back_on_sale() -> None:
     ledger: Ledger = stocked_ledger({"A": {"w1": 2}})
     ledger.decide(reserve("k", ("A", 2, "w1"), hold_ms=HOUR_MS, **{PICKUP: True}), NOW_MS)
