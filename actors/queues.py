@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from actors.lane import LineLost
-from engine.commands import network
+from engine.commands import Reply, network
+from engine.outcome import Outcome, but_for_copies
 
 if TYPE_CHECKING:
     from actors.host import HostCore
@@ -72,10 +73,10 @@ class Exchange:
         changed = {row[0] for row in rows}
         for owner in owners:
             met = (owner.right.shard, owner.right.epoch)
-            self._bring(owner, changed if met in self._met else set(self._known))
+            self._bring(owner, changed if met in self._met else set(self._known), met)
             self._met.add(met)
 
-    def _bring(self, owner: "ShardOwner", nodes: set[str]) -> None:
+    def _bring(self, owner: "ShardOwner", nodes: set[str], met: tuple[int, int]) -> None:
         rows = []
         for node in sorted(nodes):
             others = [at for shard, at in self._known[node].items() if shard != owner.right.shard]
@@ -86,4 +87,10 @@ class Exchange:
             if (joined, left) != (queue.others_joined, queue.others_left):
                 rows.append([node, joined, left])
         if rows:
-            self._host.ask(owner.right.shard, network.queued_elsewhere(rows))
+            asked = self._host.ask(owner.right.shard, network.queued_elsewhere(rows))
+            asked.add_done_callback(lambda done: self._brought(met, done.result()))
+
+    def _brought(self, met: tuple[int, int], reply: Reply) -> None:
+        """Whoever could not take it in hears of everything again."""
+        if but_for_copies(reply)[0] != Outcome.OK:
+            self._met.discard(met)

@@ -97,10 +97,12 @@ def leave(state: "ShardState", reservation: Reservation) -> None:
 def told_elsewhere(state: "ShardState", command: Command, now_ms: int) -> Reply:
     """See ``commands.network.queued_elsewhere``."""
     for node, joined, left in command[1]:
-        place = state.nodes.get(node)
+        place, before = state.nodes.get(node), state.queues.of(node)
         if place is None:
             continue  # Its version of the network is on its way.
-        before, each = state.queues.of(node), _each_ms(place)
+        if joined < before.others_joined or left < before.others_left:
+            continue  # Sums since ever: whoever told has not heard of all others yet.
+        each = _each_ms(place)
         more = (joined - before.others_joined) - (left - before.others_left)
         until_ms = before.until_ms
         if more > 0:

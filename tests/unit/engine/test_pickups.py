@@ -105,6 +105,7 @@ def test_what_other_shards_have_promised_counts_once() -> None:
         assert ledger.decide(network.queued_elsewhere([["s", 3, 0]]), NOW_MS) == [Outcome.OK]
     assert quarters(ledger, "a") == 3
     ledger.decide(network.queued_elsewhere([["s", 4, 2], ["unknown", 1, 0]]), NOW_MS)
+    ledger.decide(network.queued_elsewhere([["s", 1, 0]]), NOW_MS)  # Not all have been heard.
     assert quarters(ledger, "b") == 3
     assert ledger.queues.news() == {"s": [2, 0]}
     assert not ledger.queues.news()
