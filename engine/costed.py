@@ -112,8 +112,11 @@ def looked_through(book: Book, units: int, demand: Demand) -> Position | None:
     return None if best is None else book.positions[best[3]]
 
 
-def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, str]]:
-    """(cents with lateness, without, priority, slot) of each position that has all units."""
+def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, str, int]]:
+    """(cents with lateness, without, priority, slot, cents of the line) of each that has all units.
+
+    The line's are what does not belong to its parcel.
+    """
     lanes, bids, now_ms, due_ms = demand.lanes, demand.bids, demand.now_ms, demand.deliver_by_ms
     assert lanes is not None
     serves, there = serves_of(demand), units_of(book, demand.share)
@@ -124,13 +127,16 @@ def priced(book: Book, units: int, demand: Demand) -> list[tuple[int, int, int, 
         if there(position) < units or node not in lanes or not serves(position):
             continue
         lane, place = lanes[node], position.place
-        cents = lane.fixed_cents + lane.by_weight(grams) + place.settlement_cents * units
+        line = lane.by_weight(grams) + place.settlement_cents * units
+        cents = lane.fixed_cents + line
         if parcels or each:
-            cents += parcels.get(node, 0) + each.get(node, 0) * units
+            worth = each.get(node, 0) * units
+            line += worth
+            cents += parcels.get(node, 0) + worth
         late = 0
         if due_ms is not None:  # What serves is at the node: it leaves from now on.
             late = _weighed(lane.arrival(ready_at(place, now_ms)) - due_ms)
-        found.append((cents + late, cents, place.priority, slot))
+        found.append((cents + late, cents, place.priority, slot, line))
     return found
 
 

@@ -21,18 +21,34 @@ _NEAR_MIN = 2
 
 def together(wanted: Sequence[tuple[Book, int]], demand: Demand) -> list[Position] | None:
     """The position that each line (a SKU, and units) leaves from; None: three have not got all."""
-    near: dict[str, Position] = {}
+    near: dict[str, int] = {}  # Cents of a parcel, whatever is in it, by node.
+    looked_at: list[dict[str, int] | None] = []
     few = max(_NEAR_MIN, NEAR_LOOKED_AT // len(wanted))
     # Whoever has everything has the SKU that lies in the fewest places.
     rarest = min([len(book.positions) for book, _ in wanted])
     for book, units in wanted:
         most = NEAR_LOOKED_AT if len(book.positions) == rarest else few
-        for position in _near(book, units, demand, most):
-            near.setdefault(position.node, position)
+        if len(book.positions) > FEW:
+            looked_at.append(None)
+            order = by_cost(book, units, demand, need=units)
+            for _, position, _ in order.first(ON_HAND_MAX * most, most):
+                if position.node not in near:
+                    near[position.node] = _parcel_cents(position, demand)
+        else:  # To look at all costs less than to keep them in order.
+            found = sorted(priced(book, units, demand))
+            # What is there now lies in the slot of its node.
+            looked_at.append({node: cents for *_, node, cents in found})
+            for total, _, _, node, cents in found[:most]:
+                near.setdefault(node, total - cents + SPLIT_CENTS)
     # The cheapest parcels first: sets behind one that is too dear are too dear as well.
-    dear = sorted([(_parcel_cents(position, demand), node) for node, position in near.items()])
+    dear = sorted([(cents, node) for node, cents in near.items()])
     parcels, nodes = [cents for cents, _ in dear], [node for _, node in dear]
-    lines = [_line_cents(book, units, nodes, demand) for book, units in wanted]
+    lines = [
+        _line_cents(book, units, nodes, demand)
+        if known is None
+        else [known.get(node, inf) for node in nodes]
+        for (book, units), known in zip(wanted, looked_at, strict=True)
+    ]
     chosen = _cheapest_set(parcels, lines) if nodes else []
     if not chosen:
         return None
@@ -40,18 +56,6 @@ def together(wanted: Sequence[tuple[Book, int]], demand: Demand) -> list[Positio
         book.positions[nodes[min(chosen, key=row.__getitem__)]]
         for (book, _), row in zip(wanted, lines, strict=True)
     ]
-
-
-def _near(book: Book, units: int, demand: Demand, most: int) -> list[Position]:
-    """The cheapest positions that have a line whole.
-
-    Where there are few, looking at all costs less than keeping them in order.
-    """
-    if len(book.positions) > FEW:
-        order = by_cost(book, units, demand, need=units)
-        return [position for _, position, _ in order.first(ON_HAND_MAX * most, most)]
-    found = sorted(priced(book, units, demand))
-    return [book.positions[slot] for *_, slot in found[:most]]
 
 
 def _parcel_cents(position: Position, demand: Demand) -> int:
