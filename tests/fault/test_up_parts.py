@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any, Final
 import httpx
 import psutil
 import pytest
-import ray
 
 from bench.processes import Child, module
 from tests.builders import binary_or_skip
@@ -55,8 +55,8 @@ class Shop:
         return self.parts("valkey-server", "redis-server")
 
     def ray(self) -> dict[int, psutil.Process]:
-        """What Ray runs from its own folder."""
-        return self.parts(f"{Path(ray.__file__).parent}{os.sep}")
+        """What Ray runs from its own folder. Not imported: that reads the environment, once."""
+        return self.parts(f"{sysconfig.get_path('platlib')}/ray/")
 
     def surely(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """The definite answer; over a connection of its own, so that any worker may give it."""
