@@ -16,6 +16,8 @@ from engine.errors import StoreLost, StoreRefused
 
 #: Room for a whole batch in the socket, so that sending does not wait for the next loop turn.
 _SEND_BUFFER: Final = 1 << 20
+#: So much leaves at once: what is decided in the rest of the turn takes longer than is saved.
+_AT_ONCE_BYTES: Final = 4_096
 
 
 class Wire(asyncio.Protocol):
@@ -26,6 +28,7 @@ class Wire(asyncio.Protocol):
         self._waiting: deque[Future[Any]] = deque()
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
@@ -54,23 +57,29 @@ class Wire(asyncio.Protocol):
     def call(self, *words: Any) -> "Future[Any]":
         """Send a command; its answer, ``StoreRefused``, or ``StoreLost`` if the line breaks.
 
-        What one turn of the loop calls goes out in one piece: the commits of several shards then
-        share the server's wake-up, its write and its fsync, which cost more than the calls.
+        Small calls of one turn of the loop go out in one piece: the commits of several shards then
+        share the server's wake-up, its write and its fsync, which cost more than the calls. A large
+        one goes at once, and is on its way while the next batch is decided.
         """
         loop = asyncio.get_running_loop()
         future: Future[Any] = loop.create_future()
         if self._transport is None:
             future.set_exception(StoreRefused("DISCONNECTED", "not sent"))
         else:
-            if not self._unsent:
-                loop.call_soon(self._send)
+            packed = hiredis.pack_command(words)
             self._waiting.append(future)
-            self._unsent.append(hiredis.pack_command(words))
+            self._unsent.append(packed)
+            self._unsent_bytes += len(packed)
+            if self._unsent_bytes >= _AT_ONCE_BYTES:
+                self._send()
+            elif len(self._unsent) == 1:
+                loop.call_soon(self._send)
         return future
 
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if self._transport is not None:
+        self._unsent_bytes = 0
+        if self._transport is not None and unsent:
             self._transport.write(b"".join(unsent))
 
     @property

@@ -1,4 +1,4 @@
-"""Calls of one turn of the loop go out together; what was never sent is lost like the rest."""
+"""Small calls of one turn of the loop go out together; what was not sent is lost like the rest."""
 
 import asyncio
 from typing import Any
@@ -36,6 +36,24 @@ async def _one_piece() -> None:
     assert transport.pieces == [ping % 1 + ping % 2, ping % 3]
     wire.data_received(b"$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n")
     assert [await first, await second, await third] == [b"1", b"2", b"3"]
+
+
+def test_a_large_call_goes_at_once_behind_those_before_it() -> None:
+    """Whoever decides on meanwhile does not hold it up."""
+    asyncio.run(_at_once())
+
+
+async def _at_once() -> None:
+    wire, transport = Wire(), Transport()
+    wire.connection_made(transport)
+    wire.call("PING", "1")
+    wire.call("PING", "x" * 4_096)
+    (piece,) = transport.pieces
+    assert piece.startswith(b"*2\r\n$4\r\nPING\r\n$1\r\n1\r\n*2\r\n")
+    wire.call("PING", "2")
+    assert len(transport.pieces) == 1
+    await asyncio.sleep(0)
+    assert len(transport.pieces) == 2
 
 
 def test_a_call_is_lost_where_the_line_breaks_before_it_was_sent() -> None:
