@@ -12,11 +12,11 @@ from typing import Final
 from engine.costed import whole
 from engine.demand import Demand
 from engine.lanes import Lane, ready_at
+from engine.shares import share_of
 from engine.state import ShardState
 from engine.stock import Book, Position, SupplyMembers
 from engine.supplies import call_back, send
 from engine.supply_names import name_here
-from engine.visible import view_name
 
 #: How ids of these transfers begin: nobody else may give such ones.
 PREFIX: Final = "pickup:"
@@ -33,8 +33,9 @@ def sender(
     state: ShardState, book: Book, store: str, units: int, demand: Demand
 ) -> Position | None:
     """The position that sends so many units to a store for least, in time; None: nobody can."""
-    lanes = _lanes_to(state, store)
-    declared = view_name(book, demand) is not None  # What is set aside lies where it is.
+    lanes, share = _lanes_to(state, store), share_of(book, demand)
+    # What is set aside lies where it is.
+    declared = share is not None and (share.is_campaign or bool(share.aside))
     if not lanes or declared or demand.partial or book.stopped:
         return None
     others = {node: lane for node, lane in lanes.items() if node != store}

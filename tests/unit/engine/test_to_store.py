@@ -13,7 +13,7 @@ from engine.lanes import HOUR_MS
 from engine.ledger import Ledger
 from engine.limits import SUPPLY_KEPT_MS
 from engine.outcome import Outcome
-from engine.record import COSTS, DELIVER_BY, PICKUP, Reservation, Status
+from engine.record import CHANNEL, COSTS, DELIVER_BY, PICKUP, Reservation, Status
 from engine.stock import ON_ITS_WAY
 from tests.builders import NOW_MS, WAREHOUSE, counters, reserve, stocked_ledger
 
@@ -87,6 +87,15 @@ def test_it_comes_in_time_or_not_at_all(hours: int, origin: str | None) -> None:
         assert reply == [Outcome.SHORT, [["A", "s", 1, 0]], True]
     else:
         assert on_hand(ledger)[origin] == 4
+
+
+def test_a_node_of_other_channels_sends_nothing_and_stands_in_nobodys_way() -> None:
+    ledger = shop()
+    far = {"n|far": {**NODES["far"], "channels": ["live"]}}
+    assert ledger.decide(commands.take_network(2, 3, far), NOW_MS)[0] == Outcome.OK
+    ledger.decide(order("k"), NOW_MS)
+    ledger.decide(order("l", **{CHANNEL: "live"}), NOW_MS)
+    assert on_hand(ledger) == {"s": 0, "near": 4, "far": 4}
 
 
 def test_only_what_the_store_lacks_is_sent() -> None:
