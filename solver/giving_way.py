@@ -3,9 +3,7 @@
 Linux with ``sched_autogroup_enabled`` (most have it) first shares the processors among sessions and
 only then among the processes of one: a nice process in a session with nothing else to do gets as
 much as any other session. So a session of its own is made nice as a whole, see sched(7), "The
-autogroup feature". ``SCHED_IDLE`` lets whoever wakes up have the processor at once. And all of it
-stays on one processor: on the others nobody has to make it leave. Beside a solver on both of two
-cores a sale lost up to a third of its rate.
+autogroup feature". ``SCHED_IDLE`` lets whoever wakes up have the processor at once.
 """
 
 import contextlib
@@ -13,10 +11,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-#: As nice as can be: what others leave of a processor is enough, for they never use all of it.
-NICENESS: Final = 19
+#: A tenth of a processor that others want too: less, and a wave would not end in a busy hour.
+NICENESS: Final = 10
 _AUTOGROUP: Final = Path("/proc/self/autogroup")
-_THREADS: Final = Path("/proc/self/task")
 
 
 def give_way() -> None:
@@ -24,12 +21,7 @@ def give_way() -> None:
     os.nice(NICENESS)
     if not hasattr(os, "SCHED_IDLE"):
         return  # Not Linux: niceness is all there is.
-    one = {max(os.sched_getaffinity(0))}
-    # Libraries that are loaded may have begun threads, and on Linux each is asked for itself.
-    for thread in map(int, os.listdir(_THREADS)):
-        os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
-        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
-        os.sched_setaffinity(thread, one)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if os.getsid(0) != os.getpid():
         try:
             os.setsid()
